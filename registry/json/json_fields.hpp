@@ -1,0 +1,216 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <pm/record.hpp>
+
+// JSON for everything that has a field list; the only code that turns our
+// structs into JSON and back.
+
+namespace pm::json {
+
+using writer = rapidjson::Writer<rapidjson::StringBuffer>;
+using value = rapidjson::Value;
+
+// Writes a string, with bytes that are not UTF-8 replaced by U+FFFD.
+void write_text(writer& out, std::string_view text);
+
+// True if all of `text` is UTF-8 without surrogates or overlong forms.
+bool is_utf8(std::string_view text) noexcept;
+
+template <class T>
+void write(writer& out, const T& x);
+
+template <class T>
+void write(writer& out, const std::optional<T>& x) {
+  if (x)
+    write(out, *x);
+  else
+    out.Null();
+}
+
+template <class T>
+void write(writer& out, const std::vector<T>& xs) {
+  out.StartArray();
+  for (auto& x : xs)
+    write(out, x);
+  out.EndArray();
+}
+
+template <class T>
+void write(writer& out, const std::map<std::string, T>& xs) {
+  out.StartObject();
+  for (auto& [name, x] : xs) {
+    write_text(out, name); // a key is a string to the writer
+    write(out, x);
+  }
+  out.EndObject();
+}
+
+template <class T>
+void write_fields(writer& out, const T& x) {
+  T::fields(x, [&](auto... fs) {
+    ((out.Key(fs.name.data(), static_cast<unsigned>(fs.name.size())),
+      write(out, fs.value)),
+     ...);
+  });
+}
+
+template <class T>
+void write(writer& out, const T& x) {
+  if constexpr (std::is_same_v<T, bool>) {
+    out.Bool(x);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    write_text(out, x);
+  } else if constexpr (std::is_same_v<T, run_id>) {
+    write_text(out, x.str());
+  } else if constexpr (std::is_same_v<T, ec> || named_enum<T>) {
+    write_text(out, to_string(x));
+  } else if constexpr (std::is_same_v<T, timestamp>) {
+    write_text(out, format_timestamp(x));
+  } else if constexpr (std::is_same_v<T, milliseconds>) {
+    out.Int64(x.count());
+  } else if constexpr (std::is_floating_point_v<T>) {
+    out.Double(x);
+  } else if constexpr (std::is_unsigned_v<T>) {
+    out.Uint64(x);
+  } else if constexpr (std::is_integral_v<T>) {
+    out.Int64(x);
+  } else {
+    out.StartObject();
+    write_fields(out, x);
+    out.EndObject();
+  }
+}
+
+// `where` names the place for errors, as in "state.exit.code".
+template <class T>
+expected<void> read(const value& in, T& x, const std::string& where);
+
+inline tl::unexpected<error> wrong_type(const std::string& where,
+                                        std::string_view wanted) {
+  return fail(ec::format_refused, "{}: {} expected", where, wanted);
+}
+
+template <class T>
+expected<void> read(const value& in, std::optional<T>& x,
+                    const std::string& where) {
+  if (in.IsNull()) {
+    x.reset();
+    return {};
+  }
+  return read(in, x.emplace(), where);
+}
+
+template <class T>
+expected<void> read(const value& in, std::vector<T>& xs,
+                    const std::string& where) {
+  if (!in.IsArray())
+    return wrong_type(where, "an array");
+  xs.clear();
+  xs.reserve(in.Size());
+  for (auto& element : in.GetArray())
+    if (auto ok = read(element, xs.emplace_back(),
+                       fmt::format("{}[{}]", where, xs.size() - 1));
+        !ok)
+      return ok;
+  return {};
+}
+
+template <class T>
+expected<void> read(const value& in, std::map<std::string, T>& xs,
+                    const std::string& where) {
+  if (!in.IsObject())
+    return wrong_type(where, "an object");
+  xs.clear();
+  for (auto& member : in.GetObject()) {
+    std::string name{member.name.GetString(), member.name.GetStringLength()};
+    if (auto ok = read(member.value, xs[name], where + "." + name); !ok)
+      return ok;
+  }
+  return {};
+}
+
+// Reads a value that JSON spells as a string, by way of `parse`.
+template <class T, class Parse>
+expected<void> read_text(const value& in, T& x, const std::string& where,
+                         std::string_view wanted, Parse parse) {
+  if (!in.IsString())
+    return wrong_type(where, wanted);
+  auto parsed = parse(std::string_view{in.GetString(), in.GetStringLength()});
+  if (!parsed)
+    return wrong_type(where, wanted);
+  x = std::move(*parsed);
+  return {};
+}
+
+template <class T>
+expected<void> read_fields(const value& in, T& x, const std::string& where) {
+  if (!in.IsObject())
+    return wrong_type(where.empty() ? "the document" : where, "an object");
+  expected<void> outcome;
+  auto one = [&](auto f) {
+    auto found = in.FindMember(
+      value{f.name.data(), static_cast<unsigned>(f.name.size())});
+    if (outcome && found != in.MemberEnd())
+      outcome = read(found->value, f.value,
+                     where.empty() ? std::string{f.name}
+                                   : fmt::format("{}.{}", where, f.name));
+  };
+  T::fields(x, [&](auto... fs) { (one(fs), ...); });
+  return outcome;
+}
+
+template <class T>
+expected<void> read(const value& in, T& x, const std::string& where) {
+  if constexpr (std::is_same_v<T, bool>) {
+    if (!in.IsBool())
+      return wrong_type(where, "true or false");
+    x = in.GetBool();
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!in.IsString())
+      return wrong_type(where, "a string");
+    x.assign(in.GetString(), in.GetStringLength());
+  } else if constexpr (std::is_same_v<T, run_id>) {
+    return read_text(in, x, where, "a run id", &run_id::parse);
+  } else if constexpr (std::is_same_v<T, timestamp>) {
+    return read_text(in, x, where, "a time", &parse_timestamp);
+  } else if constexpr (std::is_same_v<T, ec>) {
+    return read_text(in, x, where, "an error code", [](std::string_view name) {
+      auto code = error_code_named(name);
+      return code == ec::none && name != "none" ? std::nullopt
+                                                : std::optional{code};
+    });
+  } else if constexpr (named_enum<T>) {
+    return read_text(in, x, where, "a known name", &from_name<T>);
+  } else if constexpr (std::is_same_v<T, milliseconds>) {
+    if (!in.IsInt64())
+      return wrong_type(where, "a whole number of milliseconds");
+    x = milliseconds{in.GetInt64()};
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!in.IsNumber())
+      return wrong_type(where, "a number");
+    x = in.GetDouble();
+  } else if constexpr (std::is_unsigned_v<T>) {
+    if (!in.IsUint64())
+      return wrong_type(where, "a whole number from 0");
+    x = static_cast<T>(in.GetUint64());
+  } else if constexpr (std::is_integral_v<T>) {
+    if (!in.IsInt64() || in.GetInt64() != static_cast<T>(in.GetInt64()))
+      return wrong_type(where, "a whole number");
+    x = static_cast<T>(in.GetInt64());
+  } else {
+    return read_fields(in, x, where);
+  }
+  return {};
+}
+
+} // namespace pm::json

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pm/ids.hpp>
+#include <pm/record.hpp>
+
+// The seam between supervision and the operating system. The keeper's client
+// (`keeper_host`) is the real one; tests use `fake_host`.
+
+namespace pm {
+
+#define PM_OUTPUT_MODES(X) X(log) X(capture) X(stream)
+// Where a run's output goes.
+//   log      to `log_file`, moved by the host, never seen by an actor
+//   capture  kept in memory, to `capture_max` bytes a stream
+//   stream   told chunk by chunk with `run_events::output`, under credit
+PM_ENUM(output_mode, PM_OUTPUT_MODES)
+
+// What to run, with all look-ups by configuration done.
+struct spawn_request {
+  pm::run_id run_id;
+  std::string handle_id;
+  std::vector<std::string> argv;        // not empty, no NUL inside
+  std::vector<std::string> environment; // "NAME=value", complete
+  std::string working_dir;              // empty: the keeper's
+  std::string user;                     // a name or a number; empty: the node's
+  std::string group;
+  std::optional<int> umask;
+  std::optional<int> nice;
+  std::vector<resource_limit> limits;
+  bool stdin_pipe = false; // else /dev/null
+  output_mode output = output_mode::log;
+  std::string log_file; // absolute; used with output_mode::log
+  bool protect = true;
+  size_t capture_max = 16u << 20;
+};
+
+// How a run ended, as the host saw it.
+struct run_exit {
+  exit_status exit;
+  timestamp at;
+  bool group_alive = false; // others of its process group live on
+  std::string stdout_text;  // with output_mode::capture
+  std::string stderr_text;
+  bool stdout_cut = false;
+  bool stderr_cut = false;
+};
+
+// A run that the keeper knows from before this node was there.
+struct held_run {
+  pm::run_id run_id;
+  pm::identity identity;
+  std::optional<run_exit> ended; // it ended, and nobody has acknowledged it
+};
+
+// What a host tells about one run. Called on the loop's thread, in the order
+// spawned (or spawn_failed), output..., exited, group_gone.
+class run_events {
+public:
+  virtual ~run_events() = default;
+
+  // Exec has succeeded.
+  virtual void spawned(const identity& who, timestamp at) = 0;
+
+  // The run never began; nothing else follows. The text names the stage, the
+  // value and errno's words.
+  virtual void spawn_failed(const error& why) = 0;
+
+  // A chunk of output (output_mode::stream only).
+  virtual void output(stream which, std::string chunk) = 0;
+
+  // The process has ended and all that it had written has been moved. Follows
+  // the exit at once, even if a descendant still holds the pipes.
+  virtual void exited(run_exit how) = 0;
+
+  // After `watch_group`: nobody of the process group is left.
+  virtual void group_gone() = 0;
+};
+
+#define PM_SIGNAL_SCOPES(X) X(one_process) X(whole_group)
+PM_ENUM(signal_scope, PM_SIGNAL_SCOPES)
+
+// Spawns, signals, feeds and watches runs. All calls return at once; what
+// comes of them is told through `run_events`. Calls may come from any thread
+// that the implementation's documentation allows. A call about an unknown run
+// does nothing: its end has been told already.
+class process_host {
+public:
+  virtual ~process_host() = default;
+
+  // Begins a run. Repeating a run id is answered from what it became.
+  virtual void spawn(spawn_request what, std::shared_ptr<run_events> to) = 0;
+
+  // Takes over a run that `held` listed: it is watched, and its output moves
+  // to `what.log_file` again (`argv` and `environment` are not used).
+  virtual void adopt(spawn_request what, std::shared_ptr<run_events> to) = 0;
+
+  // Sends a signal to what the run's pidfd names; `one_process` or its group.
+  virtual void signal(const run_id& run, int number, signal_scope scope) = 0;
+
+  // Asks for one `group_gone`.
+  virtual void watch_group(const run_id& run) = 0;
+
+  // Queues bytes for the child's stdin. `done` tells whether they were
+  // written (on the loop's thread); one write at a time for each run.
+  virtual void write_stdin(const run_id& run, std::string bytes,
+                           std::function<void(expected<void>)> done)
+    = 0;
+
+  // Closes the child's stdin after all queued bytes.
+  virtual void close_stdin(const run_id& run) = 0;
+
+  // Gives back credit for streamed output; see `stream_window`.
+  virtual void consumed(const run_id& run, stream which, size_t bytes) = 0;
+
+  // The exit is durable: nobody needs to remember the run any longer.
+  virtual void acknowledge(const run_id& run) = 0;
+};
+
+// Output told and not yet given back by `consumed`, at most, for each stream;
+// the pipe fills up behind it and the child waits.
+constexpr size_t stream_window = 256u << 10;
+
+} // namespace pm
