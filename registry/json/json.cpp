@@ -2,8 +2,6 @@
 
 #include "registry/json/json_fields.hpp"
 
-#include <rapidjson/error/en.h>
-
 namespace pm {
 
 namespace json {
@@ -60,41 +58,15 @@ void write_text(writer& out, std::string_view text) {
 
 } // namespace json
 
-template <class T>
-std::string to_json(const T& x) {
-  rapidjson::StringBuffer buffer;
-  json::writer out{buffer};
-  json::write(out, x);
-  return {buffer.GetString(), buffer.GetSize()};
-}
+// clang-format off
+#define PM_JSON_TYPES(X) \
+  X(error) X(exit_status) X(start_limit) X(shutdown_spec) \
+  X(resource_limit) X(log_spec) X(process_spec) X(identity) \
+  X(process_state) X(process_definition) X(process_record) X(process_view) \
+  X(process_result) X(process_event)
+// clang-format on
 
-template <class T>
-expected<T> from_json(std::string_view text) {
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag
-                 | rapidjson::kParseValidateEncodingFlag>(text.data(),
-                                                          text.size());
-  if (document.HasParseError())
-    return fail(ec::format_refused, "not JSON at byte {}: {}",
-                document.GetErrorOffset(),
-                rapidjson::GetParseError_En(document.GetParseError()));
-  T x;
-  if (auto ok = json::read(document, x, std::string{}); !ok)
-    return tl::make_unexpected(std::move(ok.error()));
-  return x;
-}
-
-#define PM_JSON_TYPES(X)                                                       \
-  X(error) X(exit_status) X(start_limit) X(shutdown_spec) X(resource_limit)    \
-  X(log_spec) X(process_spec) X(identity) X(process_state)                     \
-  X(process_definition) X(process_record) X(process_view) X(process_result)    \
-  X(process_event)
-
-#define PM_X(T)                                                                \
-  template std::string to_json<T>(const T&);                                   \
-  template expected<T> from_json<T>(std::string_view);
-PM_JSON_TYPES(PM_X)
-#undef PM_X
+PM_JSON_TYPES(PM_INSTANTIATE_JSON)
 
 namespace {
 
@@ -132,10 +104,10 @@ expected<void> check_spec(const process_spec& spec) {
     if (name.empty() || name.find('=') != std::string::npos)
       return fail(ec::invalid_argument,
                   "environment: '{}' is not a variable's name", name);
-  for (auto [name, text] : {std::pair{"working_dir", &spec.working_dir},
-                            std::pair{"user", &spec.user},
-                            std::pair{"group", &spec.group},
-                            std::pair{"log.file", &spec.log.file}})
+  for (auto [name, text] :
+       {std::pair{"working_dir", &spec.working_dir},
+        std::pair{"user", &spec.user}, std::pair{"group", &spec.group},
+        std::pair{"log.file", &spec.log.file}})
     if (auto ok = check_text(*text, name); !ok)
       return ok;
   if (auto ok = check_texts(spec.environment, "environment"); !ok)

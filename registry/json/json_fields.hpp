@@ -7,9 +7,11 @@
 #include <vector>
 
 #include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <pm/json.hpp>
 #include <pm/record.hpp>
 
 // JSON for everything that has a field list; the only code that turns our
@@ -91,18 +93,51 @@ void write(writer& out, const T& x) {
   }
 }
 
-// `where` names the place for errors, as in "state.exit.code".
-template <class T>
-expected<void> read(const value& in, T& x, const std::string& where);
+// Where a value stands, for errors, as in "state.exit.code". A chain of views
+// of what its makers hold: it becomes a text only when something is wrong.
+class place {
+public:
+  place() = default; // the document
 
-inline tl::unexpected<error> wrong_type(const std::string& where,
+  place(const char* root) : name_(root) {}
+
+  place(const std::string& root) : name_(root) {}
+
+  place(const place& parent, std::string_view name)
+    : parent_(&parent), name_(name) {}
+
+  place(const place& parent, size_t index)
+    : parent_(&parent), index_(index), indexed_(true) {}
+
+  std::string str() const {
+    if (parent_ == nullptr)
+      return std::string{name_};
+    auto text = parent_->str();
+    if (indexed_)
+      return fmt::format("{}[{}]", text, index_);
+    return text.empty() ? std::string{name_}
+                        : fmt::format("{}.{}", text, name_);
+  }
+
+private:
+  const place* parent_ = nullptr;
+  std::string_view name_;
+  size_t index_ = 0;
+  bool indexed_ = false;
+};
+
+template <class T>
+expected<void> read(const value& in, T& x, const place& where);
+
+inline tl::unexpected<error> wrong_type(const place& where,
                                         std::string_view wanted) {
-  return fail(ec::format_refused, "{}: {} expected", where, wanted);
+  auto text = where.str();
+  return fail(ec::format_refused, "{}: {} expected",
+              text.empty() ? "the document" : text, wanted);
 }
 
 template <class T>
-expected<void> read(const value& in, std::optional<T>& x,
-                    const std::string& where) {
+expected<void> read(const value& in, std::optional<T>& x, const place& where) {
   if (in.IsNull()) {
     x.reset();
     return {};
@@ -111,29 +146,28 @@ expected<void> read(const value& in, std::optional<T>& x,
 }
 
 template <class T>
-expected<void> read(const value& in, std::vector<T>& xs,
-                    const std::string& where) {
+expected<void> read(const value& in, std::vector<T>& xs, const place& where) {
   if (!in.IsArray())
     return wrong_type(where, "an array");
   xs.clear();
   xs.reserve(in.Size());
-  for (auto& element : in.GetArray())
-    if (auto ok = read(element, xs.emplace_back(),
-                       fmt::format("{}[{}]", where, xs.size() - 1));
-        !ok)
+  for (auto& element : in.GetArray()) {
+    place here{where, xs.size()};
+    if (auto ok = read(element, xs.emplace_back(), here); !ok)
       return ok;
+  }
   return {};
 }
 
 template <class T>
 expected<void> read(const value& in, std::map<std::string, T>& xs,
-                    const std::string& where) {
+                    const place& where) {
   if (!in.IsObject())
     return wrong_type(where, "an object");
   xs.clear();
   for (auto& member : in.GetObject()) {
     std::string name{member.name.GetString(), member.name.GetStringLength()};
-    if (auto ok = read(member.value, xs[name], where + "." + name); !ok)
+    if (auto ok = read(member.value, xs[name], place{where, name}); !ok)
       return ok;
   }
   return {};
@@ -141,7 +175,7 @@ expected<void> read(const value& in, std::map<std::string, T>& xs,
 
 // Reads a value that JSON spells as a string, by way of `parse`.
 template <class T, class Parse>
-expected<void> read_text(const value& in, T& x, const std::string& where,
+expected<void> read_text(const value& in, T& x, const place& where,
                          std::string_view wanted, Parse parse) {
   if (!in.IsString())
     return wrong_type(where, wanted);
@@ -153,24 +187,22 @@ expected<void> read_text(const value& in, T& x, const std::string& where,
 }
 
 template <class T>
-expected<void> read_fields(const value& in, T& x, const std::string& where) {
+expected<void> read_fields(const value& in, T& x, const place& where) {
   if (!in.IsObject())
-    return wrong_type(where.empty() ? "the document" : where, "an object");
+    return wrong_type(where, "an object");
   expected<void> outcome;
   auto one = [&](auto f) {
-    auto found = in.FindMember(
-      value{f.name.data(), static_cast<unsigned>(f.name.size())});
+    auto found =
+      in.FindMember(value{f.name.data(), static_cast<unsigned>(f.name.size())});
     if (outcome && found != in.MemberEnd())
-      outcome = read(found->value, f.value,
-                     where.empty() ? std::string{f.name}
-                                   : fmt::format("{}.{}", where, f.name));
+      outcome = read(found->value, f.value, place{where, f.name});
   };
   T::fields(x, [&](auto... fs) { (one(fs), ...); });
   return outcome;
 }
 
 template <class T>
-expected<void> read(const value& in, T& x, const std::string& where) {
+expected<void> read(const value& in, T& x, const place& where) {
   if constexpr (std::is_same_v<T, bool>) {
     if (!in.IsBool())
       return wrong_type(where, "true or false");
@@ -214,3 +246,36 @@ expected<void> read(const value& in, T& x, const std::string& where) {
 }
 
 } // namespace pm::json
+
+// The bodies of <pm/json.hpp>, for the sources that instantiate them.
+namespace pm {
+
+template <class T>
+std::string to_json(const T& x) {
+  rapidjson::StringBuffer buffer;
+  json::writer out{buffer};
+  json::write(out, x);
+  return {buffer.GetString(), buffer.GetSize()};
+}
+
+template <class T>
+expected<T> from_json(std::string_view text) {
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseIterativeFlag
+                 | rapidjson::kParseValidateEncodingFlag>(text.data(),
+                                                          text.size());
+  if (document.HasParseError())
+    return fail(ec::format_refused, "not JSON at byte {}: {}",
+                document.GetErrorOffset(),
+                rapidjson::GetParseError_En(document.GetParseError()));
+  T x;
+  if (auto ok = json::read(document, x, {}); !ok)
+    return tl::make_unexpected(std::move(ok.error()));
+  return x;
+}
+
+#define PM_INSTANTIATE_JSON(T)               \
+  template std::string to_json<T>(const T&); \
+  template expected<T> from_json<T>(std::string_view);
+
+} // namespace pm

@@ -40,8 +40,8 @@ constexpr bool is_dash_place(size_t byte) {
 }
 
 int hex_value(char c) {
-  auto i = hex_digits.find(c >= 'A' && c <= 'F' ? static_cast<char>(c + 32)
-                                                 : c);
+  auto i =
+    hex_digits.find(c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c);
   return i == std::string_view::npos ? -1 : static_cast<int>(i);
 }
 
@@ -51,16 +51,16 @@ struct signal_row {
 };
 
 constexpr signal_row signal_rows[] = {
-  {"HUP", SIGHUP},     {"INT", SIGINT},       {"QUIT", SIGQUIT},
-  {"ILL", SIGILL},     {"TRAP", SIGTRAP},     {"ABRT", SIGABRT},
-  {"BUS", SIGBUS},     {"FPE", SIGFPE},       {"KILL", SIGKILL},
-  {"USR1", SIGUSR1},   {"SEGV", SIGSEGV},     {"USR2", SIGUSR2},
-  {"PIPE", SIGPIPE},   {"ALRM", SIGALRM},     {"TERM", SIGTERM},
-  {"STKFLT", SIGSTKFLT}, {"CHLD", SIGCHLD},   {"CONT", SIGCONT},
-  {"STOP", SIGSTOP},   {"TSTP", SIGTSTP},     {"TTIN", SIGTTIN},
-  {"TTOU", SIGTTOU},   {"URG", SIGURG},       {"XCPU", SIGXCPU},
-  {"XFSZ", SIGXFSZ},   {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF},
-  {"WINCH", SIGWINCH}, {"IO", SIGIO},         {"PWR", SIGPWR},
+  {"HUP", SIGHUP},       {"INT", SIGINT},       {"QUIT", SIGQUIT},
+  {"ILL", SIGILL},       {"TRAP", SIGTRAP},     {"ABRT", SIGABRT},
+  {"BUS", SIGBUS},       {"FPE", SIGFPE},       {"KILL", SIGKILL},
+  {"USR1", SIGUSR1},     {"SEGV", SIGSEGV},     {"USR2", SIGUSR2},
+  {"PIPE", SIGPIPE},     {"ALRM", SIGALRM},     {"TERM", SIGTERM},
+  {"STKFLT", SIGSTKFLT}, {"CHLD", SIGCHLD},     {"CONT", SIGCONT},
+  {"STOP", SIGSTOP},     {"TSTP", SIGTSTP},     {"TTIN", SIGTTIN},
+  {"TTOU", SIGTTOU},     {"URG", SIGURG},       {"XCPU", SIGXCPU},
+  {"XFSZ", SIGXFSZ},     {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF},
+  {"WINCH", SIGWINCH},   {"IO", SIGIO},         {"PWR", SIGPWR},
   {"SYS", SIGSYS},
 };
 
@@ -159,8 +159,8 @@ expected<int> parse_signal(std::string_view text) {
     if (row.name == name)
       return row.number;
   int number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(),
-                                      number);
+  auto [end, error] =
+    std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc{} && end == text.data() + text.size() && number > 0
       && number <= signal_number_max)
     return number;

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-
 namespace pm {
 
 namespace {
@@ -20,10 +19,9 @@ constexpr unit_row duration_units[] = {
 };
 
 constexpr unit_row size_units[] = {
-  {"", 1},          {"B", 1},           {"KB", 1e3},
-  {"MB", 1e6},      {"GB", 1e9},        {"K", 1024},
-  {"KiB", 1024},    {"M", 1048576},     {"MiB", 1048576},
-  {"G", 1073741824}, {"GiB", 1073741824},
+  {"", 1},          {"B", 1},          {"KB", 1e3},         {"MB", 1e6},
+  {"GB", 1e9},      {"K", 1024},       {"KiB", 1024},       {"M", 1048576},
+  {"MiB", 1048576}, {"G", 1073741824}, {"GiB", 1073741824},
 };
 
 // The longest duration there is: what a 32-bit count of seconds holds.
@@ -35,8 +33,8 @@ bool take_amount(std::string_view& text, double& number,
   auto digits = text.find_first_not_of("0123456789.");
   if (digits == std::string_view::npos)
     digits = text.size();
-  auto [end, error] = std::from_chars(text.data(), text.data() + digits,
-                                      number, std::chars_format::fixed);
+  auto [end, error] = std::from_chars(text.data(), text.data() + digits, number,
+                                      std::chars_format::fixed);
   if (error != std::errc{} || end != text.data() + digits)
     return false;
   auto rest = text.substr(digits);
@@ -64,10 +62,10 @@ expected<milliseconds> parse_duration(std::string_view text) {
   while (!rest.empty() || text.empty()) {
     double number = 0;
     std::string_view unit;
-    auto* row = take_amount(rest, number, unit)
-                  ? find_unit(std::begin(duration_units),
-                              std::end(duration_units), unit)
-                  : nullptr;
+    auto* row =
+      take_amount(rest, number, unit)
+        ? find_unit(std::begin(duration_units), std::end(duration_units), unit)
+        : nullptr;
     if (row == nullptr)
       return fail(ec::invalid_argument,
                   "'{}' is not a duration: write a number and ms, s, m, h or "
@@ -122,11 +120,10 @@ std::string format_timestamp(timestamp x) {
   auto day = std::chrono::floor<std::chrono::days>(seconds);
   std::chrono::year_month_day date{day};
   std::chrono::hh_mm_ss time{seconds - day};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-                     static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), time.hours().count(),
-                     time.minutes().count(), time.seconds().count(), ms);
+  return fmt::format(
+    "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+    time.hours().count(), time.minutes().count(), time.seconds().count(), ms);
 }
 
 namespace {

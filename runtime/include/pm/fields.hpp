@@ -38,14 +38,14 @@ struct enum_names;
 #define PM_ENUM_NAME(name, ...) std::string_view{#name},
 
 // Defines `enum class Type : uint8_t` and its names from the list macro LIST.
-#define PM_ENUM(Type, LIST)                                                    \
-  enum class Type : uint8_t { LIST(PM_ENUM_VALUE) };                           \
-  template <>                                                                  \
-  struct enum_names<Type> {                                                    \
-    static constexpr std::array names{LIST(PM_ENUM_NAME)};                     \
-  };                                                                           \
-  constexpr std::string_view to_string(Type x) noexcept {                      \
-    return enum_names<Type>::names[static_cast<size_t>(x)];                    \
+#define PM_ENUM(Type, LIST)                                 \
+  enum class Type : uint8_t { LIST(PM_ENUM_VALUE) };        \
+  template <>                                               \
+  struct enum_names<Type> {                                 \
+    static constexpr std::array names{LIST(PM_ENUM_NAME)};  \
+  };                                                        \
+  constexpr std::string_view to_string(Type x) noexcept {   \
+    return enum_names<Type>::names[static_cast<size_t>(x)]; \
   }
 
 // Finds the value of `Enum` with this name.
@@ -59,9 +59,13 @@ constexpr std::optional<Enum> from_name(std::string_view name) noexcept {
 }
 
 template <class T>
-concept has_fields = requires(T& x) { T::fields(x, [](auto&&...) {}); };
+concept has_fields = requires(T& x) {
+  T::fields(x, [](auto&&...) {});
+};
 
 template <class T>
-concept named_enum = requires { enum_names<T>::names; };
+concept named_enum = requires {
+  enum_names<T>::names;
+};
 
 } // namespace pm

@@ -14,8 +14,7 @@ namespace pm {
 class run_id {
 public:
   run_id() = default;
-  explicit run_id(std::array<uint8_t, 16> bytes) : bytes_(bytes) {
-  }
+  explicit run_id(std::array<uint8_t, 16> bytes) : bytes_(bytes) {}
 
   // Makes a new one; `now` gives its first 48 bits, the kernel the rest.
   static run_id make(timestamp now);
@@ -27,9 +26,7 @@ public:
   // The 36-character form in lower case; empty for the nil id.
   std::string str() const;
 
-  const std::array<uint8_t, 16>& bytes() const noexcept {
-    return bytes_;
-  }
+  const std::array<uint8_t, 16>& bytes() const noexcept { return bytes_; }
 
   explicit operator bool() const noexcept {
     return bytes_ != std::array<uint8_t, 16>{};

@@ -50,6 +50,17 @@ struct run_exit {
   std::string stderr_text;
   bool stdout_cut = false;
   bool stderr_cut = false;
+
+  bool operator==(const run_exit&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("exit", x.exit), field("at", x.at),
+                 field("group_alive", x.group_alive),
+                 field("stdout", x.stdout_text), field("stderr", x.stderr_text),
+                 field("stdout_cut", x.stdout_cut),
+                 field("stderr_cut", x.stderr_cut));
+  }
 };
 
 // A run that the keeper knows from before this node was there.
@@ -110,8 +121,7 @@ public:
   // Queues bytes for the child's stdin. `done` tells whether they were
   // written (on the loop's thread); one write at a time for each run.
   virtual void write_stdin(const run_id& run, std::string bytes,
-                           std::function<void(expected<void>)> done)
-    = 0;
+                           std::function<void(expected<void>)> done) = 0;
 
   // Closes the child's stdin after all queued bytes.
   virtual void close_stdin(const run_id& run) = 0;

@@ -31,19 +31,19 @@ struct identity {
 // The durable part that changes during a life.
 struct process_state {
   pm::status status = pm::status::pending;
-  bool wanted = false;      // up is what was last asked for
-  bool held_down = false;   // stopped by a person: stays down until started
-  bool removable = false;   // a `run`: its record goes when it is delivered
+  bool wanted = false;    // up is what was last asked for
+  bool held_down = false; // stopped by a person: stays down until started
+  bool removable = false; // a `run`: its record goes when it is delivered
   pm::cause cause = pm::cause::user; // of the last start or end
   std::string correlation_id;
-  pm::run_id run_id;        // nil before the first run
-  pm::identity identity;    // of the run; pid 0 while there is none
+  pm::run_id run_id;     // nil before the first run
+  pm::identity identity; // of the run; pid 0 while there is none
   std::optional<timestamp> started_at;
   std::optional<timestamp> ended_at;
-  std::optional<exit_status> exit; // of the last ended run
-  int restart_count = 0;           // restarts by policy since defined
-  int failures = 0;                // in a row; what the backoff grows by
-  std::optional<timestamp> retry_at; // when a restart is due
+  std::optional<exit_status> exit;      // of the last ended run
+  int restart_count = 0;                // restarts by policy since defined
+  int failures = 0;                     // in a row; what the backoff grows by
+  std::optional<timestamp> retry_at;    // when a restart is due
   std::vector<timestamp> recent_starts; // within start_limit's interval
   timestamp last_updated;
   std::string status_text; // why, where the status alone does not say it
@@ -134,16 +134,15 @@ struct process_view {
     return visit(
       field("handle_id", x.handle_id), field("kind", x.kind),
       field("status", x.status), field("ready", x.ready),
-      field("health", x.health), field("pid", x.pid),
-      field("run_id", x.run_id), field("correlation_id", x.correlation_id),
-      field("command", x.command), field("created_at", x.created_at),
-      field("started_at", x.started_at), field("ended_at", x.ended_at),
-      field("last_updated", x.last_updated), field("uptime_ms", x.uptime),
-      field("exit_code", x.exit_code), field("exit_signal", x.exit_signal),
-      field("exit_reason", x.reason), field("cause", x.cause),
-      field("restart_count", x.restart_count), field("retry_at", x.retry_at),
-      field("status_text", x.status_text), field("log_file", x.log_file),
-      field("working_dir", x.working_dir),
+      field("health", x.health), field("pid", x.pid), field("run_id", x.run_id),
+      field("correlation_id", x.correlation_id), field("command", x.command),
+      field("created_at", x.created_at), field("started_at", x.started_at),
+      field("ended_at", x.ended_at), field("last_updated", x.last_updated),
+      field("uptime_ms", x.uptime), field("exit_code", x.exit_code),
+      field("exit_signal", x.exit_signal), field("exit_reason", x.reason),
+      field("cause", x.cause), field("restart_count", x.restart_count),
+      field("retry_at", x.retry_at), field("status_text", x.status_text),
+      field("log_file", x.log_file), field("working_dir", x.working_dir),
       field("environment", x.environment), field("labels", x.labels),
       field("origin", x.origin), field("wanted", x.wanted),
       field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes));
@@ -195,12 +194,12 @@ struct process_event {
 
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
-    return visit(
-      field("seq", x.seq), field("time", x.time),
-      field("handle_id", x.handle_id), field("run_id", x.run_id),
-      field("correlation_id", x.correlation_id), field("from", x.from),
-      field("to", x.to), field("cause", x.cause), field("pid", x.pid),
-      field("exit", x.exit), field("text", x.text));
+    return visit(field("seq", x.seq), field("time", x.time),
+                 field("handle_id", x.handle_id), field("run_id", x.run_id),
+                 field("correlation_id", x.correlation_id),
+                 field("from", x.from), field("to", x.to),
+                 field("cause", x.cause), field("pid", x.pid),
+                 field("exit", x.exit), field("text", x.text));
   }
 };
 

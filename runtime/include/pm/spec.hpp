@@ -110,8 +110,8 @@ struct process_spec {
   static auto fields(Self& x, Visit&& visit) {
     return visit(
       field("kind", x.kind), field("command", x.command),
-      field("working_dir", x.working_dir),
-      field("environment", x.environment), field("env_file", x.env_file),
+      field("working_dir", x.working_dir), field("environment", x.environment),
+      field("env_file", x.env_file),
       field("clear_environment", x.clear_environment), field("user", x.user),
       field("group", x.group), field("umask", x.umask), field("nice", x.nice),
       field("limits", x.limits), field("autostart", x.autostart),

@@ -19,17 +19,19 @@ namespace pm {
 PM_ENUM(kind, PM_KINDS)
 
 // Where a process is in its life.
-//   pending   waits for its dependencies or its schedule, or was never started
+//   pending   waits for its dependencies or its schedule
 //   starting  a spawn is under way
 //   running   exec succeeded
 //   stopping  asked to end, and not gone yet
-//   stopped   ended as wanted
+//   stopped   ended as wanted, or never started
 //   failed    ended otherwise, and no restart is due
 //   backoff   ended, and a restart is due
 //   unknown   its fate is being established
-#define PM_STATUSES(X)                                                         \
-  X(pending) X(starting) X(running) X(stopping) X(stopped) X(failed)           \
+// clang-format off
+#define PM_STATUSES(X) \
+  X(pending) X(starting) X(running) X(stopping) X(stopped) X(failed) \
   X(backoff) X(unknown)
+// clang-format on
 PM_ENUM(status, PM_STATUSES)
 
 #define PM_HEALTHS(X) X(unchecked) X(healthy) X(unhealthy)
@@ -41,14 +43,18 @@ PM_ENUM(health, PM_HEALTHS)
 //   spawn_failed  it never began
 //   timeout       it outlived its time limit and was ended for that
 //   lost          nobody can say; never reported as code 0
-#define PM_EXIT_REASONS(X)                                                     \
+// clang-format off
+#define PM_EXIT_REASONS(X) \
   X(exited) X(signaled) X(spawn_failed) X(timeout) X(lost)
+// clang-format on
 PM_ENUM(exit_reason, PM_EXIT_REASONS)
 
 // Why something was started or ended.
-#define PM_CAUSES(X)                                                           \
-  X(user) X(config) X(policy) X(dependency) X(probe) X(watchdog)               \
+// clang-format off
+#define PM_CAUSES(X) \
+  X(user) X(config) X(policy) X(dependency) X(probe) X(watchdog) \
   X(memory_limit) X(schedule) X(shutdown)
+// clang-format on
 PM_ENUM(cause, PM_CAUSES)
 
 // Who defined a process: the configuration file, or a request.
@@ -87,8 +93,8 @@ std::string describe(const exit_status& x);
 
 // True from the moment a spawn is decided until the run has been reaped.
 constexpr bool is_alive(status x) noexcept {
-  return x == status::starting || x == status::running
-         || x == status::stopping || x == status::unknown;
+  return x == status::starting || x == status::running || x == status::stopping
+         || x == status::unknown;
 }
 
 } // namespace pm

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <caf/typed_actor.hpp>
+
+#include <pm/atoms.hpp>
+#include <pm/inspect.hpp>
+#include <pm/messages.hpp>
+
+// All typed interfaces. Each message says what its sender may rely on. Errors
+// are `pm::ec` values with a text (see <pm/caf_error.hpp>); every request may
+// also fail with `shutting_down`, and with `storage_failed` where it changes
+// something.
+
+namespace pm {
+
+// Told of every change, in order, without gaps. One that does not keep up is
+// dropped and told so.
+using event_listener =
+  caf::typed_actor<caf::reacts_to<event_atom, process_event>,
+                   // `reason` says why nothing more will come.
+                   caf::reacts_to<dropped_atom, std::string>>;
+
+// Told of a streamed run: that it began, and its output, chunk by chunk. The
+// listener returns credit with (consumed, run, stream, bytes) to the manager.
+using output_listener = caf::typed_actor<
+  caf::reacts_to<spawned_atom, process_view>,
+  caf::reacts_to<output_atom, std::string, stream, std::string>>;
+
+// The only writer of the state directory.
+using registry_actor = caf::typed_actor<
+  // Writes the changes and replies with their sequence number: they survive
+  // this program's death, not yet the machine's. Errors: storage_failed.
+  caf::replies_to<write_atom, std::vector<registry_change>>::with<uint64_t>,
+  // Replies once all up to this sequence number is on disk for good.
+  caf::replies_to<sync_atom, uint64_t>::with<uint64_t>,
+  // Writes a fresh snapshot and replies with its generation.
+  caf::replies_to<save_atom>::with<uint64_t>,
+  // Records that this node begins, and that it ends in order.
+  caf::reacts_to<mark_atom>, caf::replies_to<mark_atom, bool>::with<uint64_t>,
+  // From the worker thread: a sync or a snapshot is done. The text is empty,
+  // or says why it failed.
+  caf::reacts_to<written_atom, uint64_t, bool, std::string>>;
+
+// Stands for one process and holds its life cycle.
+using supervisor_actor = caf::typed_actor<
+  // Starts the process; replies once exec has succeeded and is durable.
+  // Errors: spawn_failed, cancelled (stopped meanwhile).
+  caf::replies_to<start_atom, request_context>::with<change_outcome>,
+  // Runs it once, to its end, and gives the result. The supervisor is gone
+  // after that. Errors: spawn_failed, process_lost.
+  caf::replies_to<run_atom, run_request, output_listener,
+                  request_context>::with<process_result>,
+  // Stops it (SIGKILL at once if forced); replies once it has been reaped,
+  // and its group is gone where the spec asks for that.
+  caf::replies_to<stop_atom, bool, request_context>::with<change_outcome>,
+  // Ends this life and begins another; replies when that one runs.
+  caf::replies_to<restart_atom, bool, request_context>::with<change_outcome>,
+  // Sends a signal to the process itself. Errors: not_running.
+  caf::replies_to<signal_atom, int, request_context>::with<change_outcome>,
+  // Gives it a new definition; takes effect with the next start.
+  caf::replies_to<define_atom, process_definition,
+                  request_context>::with<change_outcome>,
+  // The same, from the manager, with nobody waiting for the answer.
+  caf::reacts_to<define_atom, process_definition>,
+  // Forgets the process. Errors: already_running.
+  caf::replies_to<remove_atom, request_context>::with<change_outcome>,
+  caf::reacts_to<remove_atom>,
+  // Writes to its stdin; replies when the bytes are in the pipe.
+  caf::replies_to<feed_atom, std::string>::with<bool>,
+  caf::reacts_to<close_in_atom>,
+  caf::reacts_to<consumed_atom, stream, uint64_t>,
+  // From the process host, by way of a `run_relay`.
+  caf::reacts_to<spawned_atom, std::string, identity, timestamp>,
+  caf::reacts_to<refused_atom, std::string, error>,
+  caf::reacts_to<output_atom, std::string, stream, std::string>,
+  caf::reacts_to<exited_atom, std::string, run_exit>,
+  caf::reacts_to<group_gone_atom, std::string>, caf::reacts_to<fed_atom, error>,
+  // Ends the supervisor, not the process: the node goes.
+  caf::reacts_to<leave_atom>,
+  // Its own timers; the number tells an old one from the one that counts.
+  caf::reacts_to<grace_atom, uint64_t>, caf::reacts_to<delay_atom, uint64_t>,
+  caf::reacts_to<expire_atom, uint64_t>>;
+
+// Routes requests to supervisors by handle id. The one door for all clients.
+using manager_actor = caf::typed_actor<
+  // Runs a command to its end. The listener may be null unless streaming.
+  // Errors: invalid_argument, already_exists, spawn_failed, process_lost.
+  caf::replies_to<run_atom, run_request, output_listener,
+                  request_context>::with<process_result>,
+  // Defines a process, and starts it if the flag says so. A process that is
+  // not alive gets the new definition. Errors: invalid_argument,
+  // already_running, spawn_failed.
+  caf::replies_to<define_atom, process_definition, bool,
+                  request_context>::with<change_outcome>,
+  // As the supervisor's; errors also: no_such_process.
+  caf::replies_to<start_atom, std::string,
+                  request_context>::with<change_outcome>,
+  caf::replies_to<stop_atom, std::string, bool,
+                  request_context>::with<change_outcome>,
+  caf::replies_to<restart_atom, std::string, bool,
+                  request_context>::with<change_outcome>,
+  caf::replies_to<signal_atom, std::string, int,
+                  request_context>::with<change_outcome>,
+  // Forgets a process; a live one only if forced (it is stopped first).
+  caf::replies_to<remove_atom, std::string, bool,
+                  request_context>::with<change_outcome>,
+  // Forgets all that are neither wanted nor alive; replies how many.
+  caf::replies_to<cleanup_atom, request_context>::with<uint64_t>,
+  caf::replies_to<status_atom, std::string>::with<process_view>,
+  caf::replies_to<get_atom, std::string>::with<process_record>,
+  // Sorted by handle id. A plain name that nobody has: no_such_process.
+  caf::replies_to<list_atom, list_filter>::with<std::vector<process_view>>,
+  // The handle ids that the names and patterns mean, each once; a name also
+  // means its replicas. A plain name that nobody has stays as it is.
+  caf::replies_to<resolve_atom,
+                  std::vector<std::string>>::with<std::vector<std::string>>,
+  // Replies when the process is so. Errors: no_such_process (also when it is
+  // removed meanwhile).
+  caf::replies_to<wait_atom, std::string, wait_target>::with<process_view>,
+  // Adds a listener; replies with the recent events after this number, and
+  // tells the listener of all that follow, without a gap and none twice.
+  caf::replies_to<subscribe_atom, event_listener,
+                  uint64_t>::with<std::vector<process_event>>,
+  caf::reacts_to<leave_atom, event_listener>,
+  // The recent events after this number.
+  caf::replies_to<events_atom, uint64_t>::with<std::vector<process_event>>,
+  // Stdin and credit of a `run`, by handle id.
+  caf::replies_to<feed_atom, std::string, std::string>::with<bool>,
+  caf::reacts_to<close_in_atom, std::string>,
+  caf::reacts_to<consumed_atom, std::string, stream, uint64_t>,
+  caf::replies_to<save_atom>::with<uint64_t>,
+  // Ends everything (or leaves it running) and replies when that is durable.
+  // A second request with the first flag set hurries: SIGKILL now.
+  caf::replies_to<shutdown_atom, bool, bool>::with<bool>,
+  // From supervisors: the state after a change, and the change. Where the
+  // status is as before, only the state counts: no listener is told.
+  caf::reacts_to<report_atom, process_state, process_event>,
+  caf::reacts_to<define_atom, process_definition>,
+  caf::reacts_to<removed_atom, std::string>>;
+
+} // namespace pm

@@ -1,0 +1,234 @@
+#include "actors/manager.hpp"
+
+#include <pm/json.hpp>
+
+#include "actors/supervisor.hpp"
+
+// Requests that change something; most are handed on to the supervisor, which
+// answers the client itself.
+
+namespace pm {
+
+caf::result<process_result>
+manager_state::run(run_request what, output_listener to, request_context by) {
+  if (going_down_)
+    return refuse_start("run");
+  if (what.handle_id.empty())
+    what.handle_id = make_handle_id();
+  if (auto ok = check_handle_id(what.handle_id); !ok)
+    return to_caf(ok.error());
+  if (auto ok = check_spec(what.spec); !ok)
+    return to_caf({ok.error().code, fmt::format("run '{}': {}", what.handle_id,
+                                                ok.error().text)});
+  if (find(what.handle_id) != nullptr)
+    return to_caf(
+      {ec::already_exists,
+       fmt::format("run '{}': a process of this name exists", what.handle_id)});
+  prepare(by);
+  what.spec.restart = restart_mode::never;
+  process_record record;
+  record.definition = {what.handle_id, origin::adhoc, on_->now(), what.spec};
+  record.state.status = status::stopped;
+  record.state.removable = true;
+  auto& added = add(std::move(record), false, {}, false);
+  return self_->delegate(added.supervisor, run_atom::value, std::move(what),
+                         std::move(to), std::move(by));
+}
+
+manager_state::outcome manager_state::define(process_definition what,
+                                             bool start, request_context by) {
+  if (going_down_ && start)
+    return refuse_start("start");
+  if (auto ok = check_handle_id(what.handle_id); !ok)
+    return to_caf(ok.error());
+  if (auto ok = check_spec(what.spec); !ok)
+    return to_caf(
+      {ok.error().code,
+       fmt::format("define '{}': {}", what.handle_id, ok.error().text)});
+  prepare(by);
+  what.created_at = on_->now();
+  auto* found = find(what.handle_id);
+  if (found != nullptr && is_alive(found->record.state.status))
+    return to_caf(
+      {ec::already_running,
+       fmt::format("define '{}': it is {} (pid {}); stop it first",
+                   what.handle_id, to_string(found->record.state.status),
+                   found->record.state.identity.pid)});
+  if (found == nullptr) {
+    process_record record;
+    record.definition = what;
+    record.state.status = status::stopped;
+    record.state.last_updated = on_->now();
+    found = &add(std::move(record), false, {}, false);
+  }
+  auto supervisor = found->supervisor;
+  if (!start)
+    return self_->delegate(supervisor, define_atom::value, std::move(what),
+                           std::move(by));
+  // Messages to one actor keep their order: the definition is there first.
+  self_->send(supervisor, define_atom::value, std::move(what));
+  return self_->delegate(supervisor, start_atom::value, std::move(by));
+}
+
+manager_state::outcome manager_state::start(const std::string& id,
+                                            request_context by) {
+  if (going_down_)
+    return refuse_start("start");
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  prepare(by);
+  return self_->delegate(found->supervisor, start_atom::value, std::move(by));
+}
+
+manager_state::outcome manager_state::stop(const std::string& id, bool force,
+                                           request_context by) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  prepare(by);
+  return self_->delegate(found->supervisor, stop_atom::value, force,
+                         std::move(by));
+}
+
+manager_state::outcome manager_state::restart(const std::string& id, bool force,
+                                              request_context by) {
+  if (going_down_)
+    return refuse_start("restart");
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  prepare(by);
+  return self_->delegate(found->supervisor, restart_atom::value, force,
+                         std::move(by));
+}
+
+manager_state::outcome manager_state::signal(const std::string& id, int number,
+                                             request_context by) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  prepare(by);
+  return self_->delegate(found->supervisor, signal_atom::value, number,
+                         std::move(by));
+}
+
+manager_state::outcome manager_state::remove(const std::string& id, bool force,
+                                             request_context by) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  prepare(by);
+  auto supervisor = found->supervisor;
+  if (!force)
+    return self_->delegate(supervisor, remove_atom::value, std::move(by));
+  auto promise = self_->make_response_promise<change_outcome>();
+  by.wait = true;
+  self_->request(supervisor, caf::infinite, stop_atom::value, true, by)
+    .then(
+      [promise, supervisor, by](const change_outcome&) mutable {
+        promise.delegate(supervisor, remove_atom::value, std::move(by));
+      },
+      [promise](const caf::error& why) mutable { promise.deliver(why); });
+  return promise;
+}
+
+caf::result<uint64_t> manager_state::cleanup(request_context by) {
+  prepare(by);
+  auto promise = self_->make_response_promise<uint64_t>();
+  struct tally {
+    size_t pending = 0;
+    uint64_t removed = 0;
+  };
+  auto count = std::make_shared<tally>();
+  auto done = [promise, count](uint64_t removed) mutable {
+    count->removed += removed;
+    if (--count->pending == 0)
+      promise.deliver(count->removed);
+  };
+  std::vector<supervisor_actor> dead;
+  for (auto& [id, x] : entries_) {
+    auto& state = x.record.state;
+    if (!state.wanted && !is_alive(state.status)
+        && state.status != status::backoff
+        && x.record.definition.origin == origin::adhoc)
+      dead.push_back(x.supervisor);
+  }
+  count->pending = dead.size() + 1;
+  for (auto& supervisor : dead)
+    self_->request(supervisor, caf::infinite, remove_atom::value, by)
+      .then([done](const change_outcome&) mutable { done(1); },
+            [done](const caf::error&) mutable { done(0); });
+  done(0);
+  return promise;
+}
+
+caf::result<bool> manager_state::feed(const std::string& id,
+                                      std::string bytes) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  return self_->delegate(found->supervisor, feed_atom::value, std::move(bytes));
+}
+
+void manager_state::close_stdin(const std::string& id) {
+  if (auto* found = find(id))
+    self_->send(found->supervisor, close_in_atom::value);
+}
+
+void manager_state::consumed(const std::string& id, stream which,
+                             uint64_t bytes) {
+  if (auto* found = find(id))
+    self_->send(found->supervisor, consumed_atom::value, which, bytes);
+}
+
+// -- shutdown -----------------------------------------------------------------
+
+caf::result<bool> manager_state::shutdown(bool leave_running, bool hurry) {
+  auto promise = self_->make_response_promise<bool>();
+  auto first = !going_down_;
+  going_down_ = true;
+  if (leave_running && first) {
+    self_->request(on_->registry, caf::infinite, sync_atom::value, uint64_t{0})
+      .then([promise](uint64_t) mutable { promise.deliver(true); },
+            [promise](const caf::error& why) mutable { promise.deliver(why); });
+    return promise;
+  }
+  shutdown_promises_.push_back(promise);
+  if (first || hurry)
+    stop_all(hurry);
+  return promise;
+}
+
+void manager_state::stop_all(bool force) {
+  request_context by;
+  by.cause = cause::shutdown;
+  prepare(by);
+  ++stops_pending_; // one for this function
+  for (auto& [id, x] : entries_) {
+    ++stops_pending_;
+    self_->request(x.supervisor, caf::infinite, stop_atom::value, force, by)
+      .then([this](const change_outcome&) { stopped_one(); },
+            [this](const caf::error&) { stopped_one(); });
+  }
+  stopped_one();
+}
+
+void manager_state::stopped_one() {
+  if (--stops_pending_ > 0)
+    return;
+  self_->request(on_->registry, caf::infinite, mark_atom::value, true)
+    .then(
+      [this](uint64_t) {
+        for (auto& promise : shutdown_promises_)
+          promise.deliver(true);
+        shutdown_promises_.clear();
+      },
+      [this](const caf::error& why) {
+        for (auto& promise : shutdown_promises_)
+          promise.deliver(why);
+        shutdown_promises_.clear();
+      });
+}
+
+} // namespace pm

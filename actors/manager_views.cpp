@@ -1,0 +1,314 @@
+#include "actors/manager.hpp"
+
+#include <algorithm>
+
+#include "actors/supervisor.hpp"
+
+// What the manager knows and tells: restored records, views, events.
+
+namespace pm {
+
+namespace {
+
+// How many events are kept for those who ask later.
+constexpr size_t events_max = 1000;
+
+bool is_pattern(const std::string& name) {
+  return name.find_first_of("*?[") != std::string::npos;
+}
+
+bool holds(wait_target target, status now) {
+  switch (target) {
+  case wait_target::started:
+  case wait_target::ready:
+    return now == status::running;
+  case wait_target::ended:
+    return now == status::stopped || now == status::failed;
+  default: // the others are the statuses, in the same order
+    return static_cast<uint8_t>(target) == static_cast<uint8_t>(now);
+  }
+}
+
+bool passes(const list_filter& filter, const process_record& record) {
+  auto& definition = record.definition;
+  if (filter.kind && definition.spec.kind != *filter.kind)
+    return false;
+  if (filter.status && record.state.status != *filter.status)
+    return false;
+  for (auto& [name, value] : filter.labels) {
+    auto found = definition.spec.labels.find(name);
+    if (found == definition.spec.labels.end() || found->second != value)
+      return false;
+  }
+  return filter.names.empty()
+         || std::any_of(filter.names.begin(), filter.names.end(),
+                        [&](const std::string& name) {
+                          return is_named_by(name, definition);
+                        });
+}
+
+} // namespace
+
+bool is_named_by(const std::string& name, const process_definition& process) {
+  auto& id = process.handle_id;
+  if (id == name || (is_pattern(name) && matches_glob(name, id)))
+    return true;
+  auto replica = process.spec.replica;
+  return replica > 0 && id == fmt::format("{}.{}", name, replica);
+}
+
+void manager_state::init(pointer self, std::shared_ptr<const supervision> on) {
+  self_ = self;
+  on_ = std::move(on);
+  self_->set_down_handler([this](caf::down_msg& x) { gone(x.source); });
+  self_->set_exit_handler([this](caf::exit_msg& x) { dismiss(x.reason); });
+}
+
+// -- restoring: load all, then settle and re-arm, then begin
+// --------------------
+
+void manager_state::restore(const manager_start& from) {
+  std::map<run_id, const held_run*> held;
+  for (auto& x : from.held)
+    held.emplace(x.run_id, &x);
+  for (auto& record : from.records) {
+    auto& [definition, state] = record;
+    auto found = held.find(state.run_id);
+    std::optional<held_run> its_run;
+    if (found != held.end()) {
+      its_run = *found->second;
+      held.erase(found);
+    }
+    auto up_at_boot = from.fresh && definition.origin == origin::config
+                      && definition.spec.autostart && !state.held_down;
+    auto begin = up_at_boot || (state.wanted && !is_alive(state.status));
+    add(record, true, std::move(its_run), begin);
+  }
+  for (auto& [run, x] : held)
+    if (x->ended)
+      on_->host->acknowledge(run); // its record is gone: nobody waits for it
+  if (from.has_config)
+    reconcile(from);
+}
+
+void manager_state::reconcile(const manager_start& from) {
+  request_context by;
+  by.cause = cause::config;
+  prepare(by);
+  std::map<std::string, bool> named;
+  for (auto& definition : from.configured) {
+    named[definition.handle_id] = true;
+    if (auto* found = find(definition.handle_id)) {
+      self_->send(found->supervisor, define_atom::value, definition);
+      continue;
+    }
+    process_record record;
+    record.definition = definition;
+    record.definition.created_at = on_->now();
+    record.state.status = status::stopped;
+    record.state.last_updated = on_->now();
+    auto& added = add(std::move(record), false, {}, definition.spec.autostart);
+    if (!definition.spec.autostart)
+      self_->send(added.supervisor, define_atom::value, definition);
+  }
+  for (auto& [id, x] : entries_) {
+    if (x.record.definition.origin != origin::config || named.contains(id))
+      continue;
+    self_->request(x.supervisor, caf::infinite, stop_atom::value, false, by)
+      .then([this, supervisor = x.supervisor](const change_outcome&) {
+        self_->send(supervisor, remove_atom::value);
+      });
+  }
+}
+
+manager_state::entry& manager_state::add(process_record record, bool restored,
+                                         std::optional<held_run> held,
+                                         bool begin) {
+  auto how = std::make_shared<supervisor_start>();
+  how->record = record;
+  how->restored = restored;
+  how->held = std::move(held);
+  how->begin = begin;
+  auto id = record.definition.handle_id;
+  auto actor = self_->spawn(supervisor, on_, manager_actor{self_},
+                            std::shared_ptr<const supervisor_start>{how});
+  self_->monitor(actor);
+  supervisors_.insert(actor.address());
+  auto [place, added] =
+    entries_.insert_or_assign(id, entry{std::move(actor), std::move(record)});
+  return place->second;
+}
+
+// -- looking ------------------------------------------------------------------
+
+manager_state::entry* manager_state::find(const std::string& id) {
+  auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+caf::error manager_state::nobody(const std::string& id) const {
+  return to_caf(
+    {ec::no_such_process, fmt::format("no process is named '{}'", id)});
+}
+
+caf::error manager_state::refuse_start(const std::string& what) const {
+  return to_caf(
+    {ec::shutting_down, fmt::format("{}: the node is shutting down", what)});
+}
+
+void manager_state::prepare(request_context& by) const {
+  if (by.correlation_id.empty())
+    by.correlation_id = make_correlation_id();
+}
+
+caf::result<process_view> manager_state::status_of(const std::string& id) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  return make_view(*on_, found->record);
+}
+
+caf::result<process_record> manager_state::get(const std::string& id) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  return found->record;
+}
+
+caf::result<std::vector<process_view>>
+manager_state::list(const list_filter& filter) {
+  for (auto& name : filter.names)
+    if (!is_pattern(name) && !is_known(name))
+      return nobody(name);
+  std::vector<process_view> views;
+  for (auto& [id, x] : entries_)
+    if (passes(filter, x.record))
+      views.push_back(make_view(*on_, x.record));
+  return views;
+}
+
+bool manager_state::is_known(const std::string& name) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](auto& x) {
+    return is_named_by(name, x.second.record.definition);
+  });
+}
+
+std::vector<std::string>
+manager_state::resolve(const std::vector<std::string>& names) const {
+  std::vector<std::string> ids;
+  for (auto& name : names) {
+    auto before = ids.size();
+    for (auto& [id, x] : entries_)
+      if (is_named_by(name, x.record.definition))
+        ids.push_back(id);
+    if (ids.size() == before && !is_pattern(name))
+      ids.push_back(name);
+  }
+  std::vector<std::string> unique; // in the order of the names
+  for (auto& id : ids)
+    if (std::find(unique.begin(), unique.end(), id) == unique.end())
+      unique.push_back(id);
+  return unique;
+}
+
+caf::result<process_view> manager_state::wait(const std::string& id,
+                                              wait_target target) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  if (holds(target, found->record.state.status))
+    return make_view(*on_, found->record);
+  auto promise = self_->make_response_promise<process_view>();
+  waiters_.push_back({id, target, promise});
+  return promise;
+}
+
+// -- events -------------------------------------------------------------------
+
+std::vector<process_event> manager_state::subscribe(event_listener to,
+                                                    uint64_t since) {
+  self_->monitor(to);
+  listeners_.push_back(std::move(to));
+  return events_after(since);
+}
+
+void manager_state::leave(const caf::actor_addr& who) {
+  std::erase_if(listeners_,
+                [&](const event_listener& x) { return x.address() == who; });
+}
+
+// -- the end ------------------------------------------------------------------
+
+// Ends after all supervisors: nobody uses the host any longer then. They are
+// told behind the registry's answers, so that what is durable by now is still
+// acknowledged to the keeper.
+void manager_state::dismiss(const caf::error& reason) {
+  if (dismissed_)
+    return;
+  dismissed_ = reason;
+  auto leave = [this] {
+    for (auto& [id, x] : entries_)
+      self_->send(x.supervisor, leave_atom::value);
+    if (supervisors_.empty())
+      self_->quit(*dismissed_);
+  };
+  self_->request(on_->registry, caf::infinite, sync_atom::value, uint64_t{0})
+    .then([leave](uint64_t) { leave(); },
+          [leave](const caf::error&) { leave(); });
+}
+
+void manager_state::gone(const caf::actor_addr& who) {
+  leave(who);
+  supervisors_.erase(who);
+  if (dismissed_ && supervisors_.empty())
+    self_->quit(*dismissed_);
+}
+
+std::vector<process_event> manager_state::events_after(uint64_t seq) const {
+  std::vector<process_event> result;
+  for (auto& event : events_)
+    if (event.seq > seq)
+      result.push_back(event);
+  return result;
+}
+
+void manager_state::report(process_state state, process_event event) {
+  auto* found = find(event.handle_id);
+  if (found == nullptr)
+    return;
+  found->record.state = std::move(state);
+  if (event.from == event.to)
+    return; // an intent, not a change of status
+  event.seq = ++event_seq_;
+  for (auto& listener : listeners_)
+    self_->send(listener, event_atom::value, event);
+  auto now_is = event.to;
+  auto done = [&](waiter& x) {
+    if (x.id != event.handle_id || !holds(x.target, now_is))
+      return false;
+    x.promise.deliver(make_view(*on_, found->record));
+    return true;
+  };
+  std::erase_if(waiters_, done);
+  events_.push_back(std::move(event));
+  if (events_.size() > events_max)
+    events_.pop_front();
+}
+
+void manager_state::defined(process_definition what) {
+  if (auto* found = find(what.handle_id))
+    found->record.definition = std::move(what);
+}
+
+void manager_state::removed(const std::string& id) {
+  entries_.erase(id);
+  std::erase_if(waiters_, [&](waiter& x) {
+    if (x.id != id)
+      return false;
+    x.promise.deliver(
+      to_caf({ec::no_such_process, fmt::format("'{}' was removed", id)}));
+    return true;
+  });
+}
+
+} // namespace pm

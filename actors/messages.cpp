@@ -1,0 +1,14 @@
+#include <pm/messages.hpp>
+
+#include "registry/json/json_fields.hpp"
+
+namespace pm {
+
+PM_INSTANTIATE_JSON(request_context)
+PM_INSTANTIATE_JSON(change_outcome)
+PM_INSTANTIATE_JSON(list_filter)
+PM_INSTANTIATE_JSON(run_request)
+PM_INSTANTIATE_JSON(registry_change)
+PM_INSTANTIATE_JSON(run_exit)
+
+} // namespace pm

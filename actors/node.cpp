@@ -1,0 +1,292 @@
+#include <pm/node.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include <csignal>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <pm/loop_scheduler.hpp>
+#include <pm/registry_store.hpp>
+#include <pm/state_dir.hpp>
+#include <pm/storage.hpp>
+
+#include "actors/host_bridge.hpp"
+#include "actors/manager.hpp"
+#include "actors/registry.hpp"
+#include "runtime/os/proc.hpp"
+
+extern char** environ;
+
+namespace pm {
+
+namespace {
+
+// What names one run is not for the children of another.
+constexpr std::string_view own_variables[] = {
+  "PM_HANDLE_ID", "PM_RUN_ID", "PM_CORRELATION_ID", "PM_SOCKET", "PM_REPLICA",
+};
+
+std::map<std::string, std::string> inherited_environment() {
+  std::map<std::string, std::string> result;
+  for (auto** x = environ; x != nullptr && *x != nullptr; ++x) {
+    std::string_view row{*x};
+    auto equals = row.find('=');
+    if (equals != std::string_view::npos)
+      result.emplace(row.substr(0, equals), row.substr(equals + 1));
+  }
+  for (auto name : own_variables)
+    result.erase(std::string{name});
+  return result;
+}
+
+std::string current_directory() {
+  std::string path(4096, '\0');
+  return ::getcwd(path.data(), path.size()) == nullptr ? "/" : path.c_str();
+}
+
+timestamp wall_clock() {
+  return std::chrono::time_point_cast<milliseconds>(
+    std::chrono::system_clock::now());
+}
+
+double draw() {
+  thread_local std::minstd_rand engine{std::random_device{}()};
+  return std::uniform_real_distribution<>{}(engine);
+}
+
+class node_impl : public node {
+public:
+  node_impl(caf::actor_system& system, node_options options)
+    : system_(system), options_(std::move(options)) {}
+
+  ~node_impl() override {
+    dismiss();
+    if (thread_.joinable()) {
+      // Behind all that was posted, and the frames that come of it.
+      own_loop_->post(
+        [this] { own_loop_->post([this] { own_loop_->stop(); }); });
+      thread_.join();
+    }
+    host_.reset();
+  }
+
+  expected<void> start();
+
+  const manager_actor& manager() const override { return manager_; }
+
+  const std::string& state_dir() const override { return directory_->path(); }
+
+  int keeper_pid() const override { return keeper_pid_; }
+
+  void goodbye() override {
+    on_loop([this] {
+      leaving_ = true; // the keeper's end is wanted now
+      host_->on_lost({});
+      host_->goodbye();
+    });
+  }
+
+private:
+  expected<void> open_host();
+  expected<void> open_registry();
+  void open_manager();
+  void run_loop();
+  template <class Actor>
+  void end_on_loop(const Actor& actor);
+  void dismiss();
+  void keeper_lost(const error& why);
+
+  void note(const std::string& text) const {
+    if (options_.note)
+      options_.note(text);
+  }
+
+  event_loop& loop() { return own_loop_ ? *own_loop_ : *options_.loop; }
+
+  template <class F>
+  void on_loop(F f) {
+    if (loop().in_loop())
+      f();
+    else
+      loop().post(std::move(f));
+  }
+
+  caf::actor_system& system_;
+  node_options options_;
+  std::optional<pm::state_dir> directory_;
+  std::unique_ptr<event_loop> own_loop_;
+  std::unique_ptr<keeper_connection> host_;
+  std::unique_ptr<host_bridge> bridge_;
+  std::shared_ptr<work_thread> queue_;
+  std::shared_ptr<registry_store> store_;
+  std::atomic<int> keeper_pid_{0};
+  std::vector<held_run> held_;
+  bool leaving_ = false;
+  std::string boot_id_;
+  registry_actor registry_;
+  manager_actor manager_;
+  std::thread thread_;
+};
+
+expected<void> node_impl::start() {
+  if (options_.name.empty())
+    options_.name = "node";
+  auto directory = state_dir::open(resolve_state_dir(options_.state_dir));
+  if (!directory)
+    return tl::make_unexpected(directory.error());
+  directory_.emplace(std::move(*directory));
+  if (auto ok = directory_->lock_node(); !ok)
+    return ok;
+  if (options_.loop == nullptr) {
+    auto loop = event_loop::make();
+    if (!loop)
+      return tl::make_unexpected(loop.error());
+    own_loop_ = std::move(*loop);
+  }
+  if (auto ok = open_registry(); !ok)
+    return ok;
+  if (auto ok = open_host(); !ok)
+    return ok;
+  open_manager();
+  if (own_loop_)
+    run_loop();
+  return {};
+}
+
+expected<void> node_impl::open_registry() {
+  open_report report;
+  auto storage = open_storage(directory_->path());
+  if (!storage)
+    return tl::make_unexpected(storage.error());
+  auto store = registry_store::open(std::move(*storage), report);
+  if (!store)
+    return tl::make_unexpected(store.error());
+  store_ = std::make_shared<registry_store>(std::move(*store));
+  for (auto& line : report.lines)
+    note("warning registry: " + line);
+  return {};
+}
+
+expected<void> node_impl::open_host() {
+  keeper_options options;
+  options.state_dir = directory_->path();
+  options.keeper_path = options_.keeper_path;
+  options.on_trouble = [this](const std::string& text) {
+    if (!leaving_)
+      note("warning " + text);
+  };
+  auto host = make_keeper_host(loop(), std::move(options));
+  if (!host)
+    return tl::make_unexpected(host.error());
+  host_ = std::move(*host);
+  keeper_pid_ = host_->keeper_pid();
+  held_ = host_->held();
+  host_->on_lost([this](const error& why) { keeper_lost(why); });
+  return {};
+}
+
+void node_impl::keeper_lost(const error& why) {
+  note("warning keeper lost: " + why.text);
+  auto again = host_->reconnect();
+  if (!again) {
+    note("error no keeper: " + again.error().text);
+    return;
+  }
+  keeper_pid_ = host_->keeper_pid();
+  note(fmt::format("info keeper {} serves now", host_->keeper_pid()));
+}
+
+void node_impl::open_manager() {
+  auto boot_id = read_boot_id();
+  boot_id_ = boot_id ? *boot_id : std::string{};
+  auto& mark = store_->last_mark();
+  auto from = std::make_shared<manager_start>();
+  from->fresh = mark.clean_shutdown || mark.boot_id != boot_id_;
+  for (auto& [id, record] : store_->records())
+    from->records.push_back(record);
+  from->held = std::move(held_);
+  from->has_config = options_.config.has_value();
+  if (options_.config)
+    from->configured = options_.config->processes;
+
+  queue_ = std::make_shared<work_thread>();
+  node_mark begins;
+  begins.boot_id = boot_id_;
+  begins.name = options_.name;
+  registry_ = system_.spawn(
+    registry, store_, std::static_pointer_cast<work_queue>(queue_), begins);
+  caf::anon_send(registry_, mark_atom::value);
+
+  auto on = std::make_shared<supervision>();
+  if (own_loop_)
+    bridge_ = std::make_unique<host_bridge>(*own_loop_, *host_);
+  on->host = bridge_ ? static_cast<process_host*>(bridge_.get()) : host_.get();
+  on->registry = registry_;
+  on->state_dir = directory_->path();
+  on->working_dir = current_directory();
+  on->environment = inherited_environment();
+  on->socket_path = options_.socket_path;
+  on->boot_id = boot_id_;
+  on->now = wall_clock;
+  on->chance = draw;
+  manager_ = system_.spawn(
+    pm::manager, std::shared_ptr<const supervision>{std::move(on)},
+    std::shared_ptr<const manager_start>{std::move(from)});
+}
+
+// The loop of an embedded node: a thread that the host need not know of.
+void node_impl::run_loop() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread{[this] { own_loop_->run(); }};
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+template <class Actor>
+void node_impl::end_on_loop(const Actor& actor) {
+  auto down = std::make_shared<bool>(false);
+  actor->attach_functor([down] { *down = true; });
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  if (!run_until(
+        loop(), [down] { return *down; }, std::chrono::seconds{5}))
+    note("error an actor does not end");
+}
+
+// Ends the actors; the host is used by nobody after that.
+void node_impl::dismiss() {
+  if (!manager_)
+    return;
+  if (options_.loop != nullptr) {
+    end_on_loop(manager_);
+    end_on_loop(registry_);
+    for (auto turns = 0; turns < 3; ++turns) // the last frames to the keeper
+      loop().run_once(false);
+    return;
+  }
+  caf::scoped_actor self{system_};
+  self->send_exit(manager_, caf::exit_reason::user_shutdown);
+  self->wait_for(manager_);
+  self->send_exit(registry_, caf::exit_reason::user_shutdown);
+  self->wait_for(registry_);
+}
+
+} // namespace
+
+expected<std::unique_ptr<node>> node::open(caf::actor_system& system,
+                                           node_options options) {
+  auto result = std::make_unique<node_impl>(system, std::move(options));
+  if (auto ok = result->start(); !ok)
+    return tl::make_unexpected(ok.error());
+  return result;
+}
+
+} // namespace pm

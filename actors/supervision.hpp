@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include <pm/actors.hpp>
+#include <pm/process_host.hpp>
+
+// What all supervisors of one node share, and the pure functions on it.
+
+namespace pm {
+
+// Lives as long as the manager; the host outlives it.
+struct supervision {
+  process_host* host = nullptr;
+  registry_actor registry;
+  std::string state_dir;   // absolute
+  std::string working_dir; // for processes that name none; absolute
+  std::map<std::string, std::string> environment; // what children inherit
+  std::string socket_path; // PM_SOCKET of children; may be empty
+  std::string boot_id;
+  std::function<timestamp()> now; // the wall clock
+  std::function<double()> chance; // in [0, 1), for jitter
+};
+
+// The current directory of `spec`'s process.
+std::string working_dir_of(const supervision& on, const process_spec& spec);
+
+// Where the output of this process goes.
+std::string log_file_of(const supervision& on,
+                        const process_definition& definition);
+
+// The record as it is shown at `on.now()`.
+process_view make_view(const supervision& on, const process_record& record);
+
+// Everything the host needs for the run that `record.state` names.
+// `environment` replaces the inherited one where it is not empty.
+spawn_request
+make_spawn_request(const supervision& on, const process_record& record,
+                   const std::map<std::string, std::string>& environment);
+
+// Tells a run's life to its supervisor. Thread-safe, as every actor handle.
+std::shared_ptr<run_events> make_run_relay(supervisor_actor to, run_id run);
+
+} // namespace pm

@@ -1,0 +1,87 @@
+#include "actors/supervisor.hpp"
+
+namespace pm {
+
+namespace {
+
+using pointer = supervisor_state::pointer;
+
+} // namespace
+
+void supervisor_state::init(pointer self, std::shared_ptr<const supervision> on,
+                            manager_actor manager, process_record record) {
+  self_ = self;
+  on_ = std::move(on);
+  manager_ = std::move(manager);
+  record_ = std::move(record);
+}
+
+supervisor_actor::behavior_type
+supervisor(pointer self, std::shared_ptr<const supervision> on,
+           manager_actor manager, std::shared_ptr<const supervisor_start> how) {
+  auto& state = self->state;
+  state.init(self, std::move(on), std::move(manager), how->record);
+  if (how->restored)
+    state.settle(how->held);
+  if (how->begin)
+    state.autostart();
+  return {
+    [self](start_atom, request_context& by) {
+      return self->state.start(std::move(by));
+    },
+    [self](run_atom, run_request& what, const output_listener& to,
+           request_context& by) {
+      return self->state.run(std::move(what), to, std::move(by));
+    },
+    [self](stop_atom, bool force, request_context& by) {
+      return self->state.stop(force, std::move(by));
+    },
+    [self](restart_atom, bool force, request_context& by) {
+      return self->state.restart(force, std::move(by));
+    },
+    [self](signal_atom, int number, const request_context&) {
+      return self->state.signal(number);
+    },
+    [self](define_atom, process_definition& what, const request_context&) {
+      return self->state.define(std::move(what));
+    },
+    [self](define_atom, process_definition& what) {
+      self->state.redefine(std::move(what));
+    },
+    [self](remove_atom, const request_context&) {
+      return self->state.remove();
+    },
+    [self](remove_atom) { self->state.drop(); },
+    [self](feed_atom, std::string& bytes) {
+      return self->state.feed(std::move(bytes));
+    },
+    [self](close_in_atom) { self->state.close_stdin(); },
+    [self](consumed_atom, stream which, uint64_t bytes) {
+      self->state.consumed(which, bytes);
+    },
+    [self](spawned_atom, const std::string& run, const identity& who,
+           timestamp at) { self->state.spawned(run, who, at); },
+    [self](refused_atom, const std::string& run, const error& why) {
+      self->state.refused(run, why);
+    },
+    [self](output_atom, const std::string& run, stream which,
+           std::string& chunk) {
+      self->state.output(run, which, std::move(chunk));
+    },
+    [self](exited_atom, const std::string& run, run_exit& how_it_ended) {
+      self->state.exited(run, std::move(how_it_ended));
+    },
+    [self](group_gone_atom, const std::string& run) {
+      self->state.group_gone(run);
+    },
+    [self](fed_atom, const error& outcome) { self->state.fed(outcome); },
+    [self](leave_atom) { self->quit(); },
+    [self](grace_atom, uint64_t timer) { self->state.grace_expired(timer); },
+    [self](delay_atom, uint64_t timer) { self->state.delay_elapsed(timer); },
+    [self](expire_atom, uint64_t timer) {
+      self->state.time_limit_reached(timer);
+    },
+  };
+}
+
+} // namespace pm

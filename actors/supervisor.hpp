@@ -1,0 +1,153 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include "actors/life_cycle.hpp"
+#include "actors/supervision.hpp"
+
+namespace pm {
+
+// One process, its life cycle and its timers. `apply` is the one door through
+// which its status changes.
+class supervisor_state {
+public:
+  using pointer = supervisor_actor::stateful_pointer<supervisor_state>;
+  using outcome = caf::typed_response_promise<change_outcome>;
+
+  void init(pointer self, std::shared_ptr<const supervision> on,
+            manager_actor manager, process_record record);
+
+  // Establishes what became of a run from before this node. `held` is what
+  // the keeper knows of it.
+  void settle(const std::optional<held_run>& held);
+
+  // Starts a process that is not alive, on the node's own account.
+  void autostart();
+
+  // -- requests ---------------------------------------------------------------
+
+  outcome start(request_context by);
+  caf::typed_response_promise<process_result>
+  run(run_request what, output_listener to, request_context by);
+  outcome stop(bool force, request_context by);
+  outcome restart(bool force, request_context by);
+  caf::result<change_outcome> signal(int number);
+  outcome define(process_definition what);
+  bool redefine(process_definition what);
+  outcome remove();
+  void drop();
+  caf::typed_response_promise<bool> feed(std::string bytes);
+  void close_stdin();
+  void consumed(stream which, uint64_t bytes);
+
+  // -- what the host tells ----------------------------------------------------
+
+  void spawned(const std::string& run, const identity& who, timestamp at);
+  void refused(const std::string& run, const error& why);
+  void output(const std::string& run, stream which, std::string chunk);
+  void exited(const std::string& run, run_exit how);
+  void group_gone(const std::string& run);
+  void fed(const error& outcome);
+
+  // -- timers -----------------------------------------------------------------
+
+  void grace_expired(uint64_t timer);
+  void delay_elapsed(uint64_t timer);
+  void time_limit_reached(uint64_t timer);
+
+private:
+  // A client that waits for a start or a stop to be done.
+  struct waiter {
+    outcome promise;
+    bool changed = false;
+  };
+
+  // What a `run` needs beyond the record.
+  struct one_run {
+    caf::typed_response_promise<process_result> promise;
+    run_request request;
+    output_listener listener;
+    error why_not; // set if it never began
+    process_result result;
+  };
+
+  bool step(life_event on);
+  void apply(const transition& row);
+  void act(life_action what);
+  void begin_run();
+  void spawn();
+  void terminate();
+  void kill();
+  void finish(run_exit how);
+  life_event classify(const exit_status& exit, milliseconds uptime,
+                      timestamp at);
+  void fail_spawn(error why);
+  void finish_run();
+  void forget();
+
+  void persist();
+  void send_changes(std::vector<registry_change> changes);
+  void write_done();
+  void write_refused(const caf::error& why);
+  void publish(status from);
+  void keep_intent();
+  void acknowledge(run_id run);
+  void after_sync(std::function<void(const caf::error*)> then);
+
+  void note(const request_context& by);
+  void answer(outcome promise, bool changed);
+  void answer_all(std::vector<waiter>& waiters);
+  void reject_all(std::vector<waiter>& waiters, const error& why);
+  signal_scope scope() const;
+  bool is_current(const std::string& run) const;
+  bool is_up() const;
+  timestamp now() const;
+  const process_spec& spec() const;
+  const std::string& id() const;
+
+  pointer self_ = nullptr;
+  std::shared_ptr<const supervision> on_;
+  manager_actor manager_;
+  process_record record_;
+  bool is_stored_ = false;     // the definition is in the registry
+  bool spawn_pending_ = false; // the intent is being written
+  bool again_ = false;         // a new run is to follow this one
+  bool forced_ = false;        // SIGKILL was sent or is due
+  bool going_down_ = false;    // the node's shutdown ends this run
+  bool timed_out_ = false;     // the time limit ends this run
+  bool leaving_ = false;       // forgotten; quits when all is answered
+  int unsynced_ = 0;           // sync requests under way
+  uint64_t timer_ = 0;         // the number of the timer that counts
+  uint64_t limit_timer_ = 0;
+  std::optional<run_exit> exit_;    // reaped, the group lives on
+  std::optional<run_id> ended_run_; // the keeper may forget it once durable
+  std::vector<waiter> start_waiters_;
+  std::vector<waiter> stop_waiters_;
+  std::deque<caf::typed_response_promise<bool>> feeders_; // in order
+  std::optional<one_run> run_;
+};
+
+// How a supervisor begins: with a new definition, or with a restored record.
+struct supervisor_start {
+  process_record record;
+  bool restored = false;
+  std::optional<held_run> held; // with `restored`: what the keeper knows
+  // Start it when it has settled and is neither alive nor due to restart.
+  bool begin = false;
+};
+
+supervisor_actor::behavior_type
+supervisor(supervisor_state::pointer self,
+           std::shared_ptr<const supervision> on, manager_actor manager,
+           std::shared_ptr<const supervisor_start> how);
+
+} // namespace pm

@@ -1,0 +1,353 @@
+#include "actors/supervisor.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include "actors/restart_policy.hpp"
+
+// How a life goes on: the steps of the table, what they ask for, and what the
+// host and the timers say.
+
+namespace pm {
+
+// -- the one door -------------------------------------------------------------
+
+bool supervisor_state::step(life_event on) {
+  auto* row = find_transition(record_.state.status, on);
+  if (row == nullptr)
+    return false;
+  apply(*row);
+  return true;
+}
+
+void supervisor_state::apply(const transition& row) {
+  auto& state = record_.state;
+  if (row.then == life_action::spawn)
+    begin_run();
+  if (row.to != row.from) {
+    ++timer_; // what was timed for the old status does not count any more
+    state.status = row.to;
+    state.last_updated = now();
+    if (row.to != status::backoff)
+      state.retry_at.reset();
+    publish(row.from);
+    persist(); // before any answer: answers wait for what was written
+  }
+  if (ended_run_)
+    acknowledge(*std::exchange(ended_run_, std::nullopt));
+  act(row.then);
+}
+
+void supervisor_state::act(life_action what) {
+  switch (what) {
+  case life_action::nothing:
+    if (record_.state.status == status::running)
+      answer_all(start_waiters_);
+    break;
+  case life_action::spawn:
+    answer_all(stop_waiters_); // goes on in write_done: the intent is first
+    break;
+  case life_action::await_delay:
+    self_->delayed_send(
+      self_,
+      std::max(milliseconds{0}, record_.state.retry_at.value_or(now()) - now()),
+      delay_atom::value, timer_);
+    break;
+  case life_action::terminate:
+    terminate();
+    break;
+  case life_action::kill:
+    kill();
+    break;
+  case life_action::await_group:
+    on_->host->watch_group(record_.state.run_id);
+    if (forced_)
+      kill();
+    break;
+  case life_action::retire:
+    answer_all(stop_waiters_);
+    if (run_ || record_.state.removable)
+      finish_run();
+    break;
+  }
+}
+
+// -- beginning ----------------------------------------------------------------
+
+void supervisor_state::begin_run() {
+  auto& state = record_.state;
+  again_ = forced_ = timed_out_ = false;
+  exit_.reset();
+  state.run_id = run_id::make(now());
+  state.identity = {};
+  state.started_at.reset();
+  state.status_text.clear();
+  note_start(spec(), state, now());
+  spawn_pending_ = true;
+}
+
+void supervisor_state::spawn() {
+  spawn_pending_ = false;
+  if (record_.state.status == status::stopping)
+    return fail_spawn({ec::cancelled, "stopped before it began"});
+  auto request = make_spawn_request(
+    *on_, record_,
+    run_ ? run_->request.environment : std::map<std::string, std::string>{});
+  if (run_) {
+    request.stdin_pipe = run_->request.stdin_pipe;
+    request.output =
+      run_->request.stream ? output_mode::stream : output_mode::capture;
+    request.capture_max = run_->request.capture_max;
+    request.protect = false;
+  }
+  on_->host->spawn(std::move(request),
+                   make_run_relay(self_, record_.state.run_id));
+}
+
+void supervisor_state::spawned(const std::string& run, const identity& who,
+                               timestamp at) {
+  if (!is_current(run))
+    return;
+  auto& state = record_.state;
+  state.identity = who;
+  state.identity.boot_id = on_->boot_id;
+  state.started_at = at;
+  if (run_) {
+    if (run_->listener)
+      self_->send(run_->listener, spawned_atom::value,
+                  make_view(*on_, record_));
+    if (run_->request.timeout)
+      self_->delayed_send(self_, *run_->request.timeout, expire_atom::value,
+                          ++limit_timer_);
+  }
+  step(life_event::spawned);
+}
+
+void supervisor_state::refused(const std::string& run, const error& why) {
+  if (!is_current(run))
+    return;
+  ended_run_ = record_.state.run_id;
+  fail_spawn(why);
+}
+
+void supervisor_state::fail_spawn(error why) {
+  auto& state = record_.state;
+  state.exit = exit_status{exit_reason::spawn_failed, {}, {}};
+  state.ended_at = now();
+  if (run_)
+    run_->why_not = why;
+  auto event = classify(*state.exit, milliseconds{0}, *state.ended_at);
+  if (event == life_event::ended_retry)
+    event = life_event::spawn_retry;
+  else if (event != life_event::ended_again)
+    event = life_event::spawn_failed;
+  state.status_text = why.text;
+  step(event);
+  if (state.status != status::starting)
+    reject_all(start_waiters_,
+               {why.code, fmt::format("{}; '{}' is now {}", why.text, id(),
+                                      to_string(state.status))});
+}
+
+// -- ending -------------------------------------------------------------------
+
+void supervisor_state::terminate() {
+  auto& shutdown = spec().shutdown;
+  if (forced_)
+    return kill();
+  on_->host->signal(record_.state.run_id, shutdown.signal, scope());
+  on_->host->signal(record_.state.run_id, SIGCONT, scope());
+  self_->delayed_send(self_, shutdown.timeout, grace_atom::value, timer_);
+}
+
+void supervisor_state::kill() {
+  forced_ = true;
+  on_->host->signal(record_.state.run_id, SIGKILL, scope());
+}
+
+void supervisor_state::exited(const std::string& run, run_exit how) {
+  if (!is_current(run) || exit_)
+    return;
+  if (record_.state.status == status::stopping && how.group_alive
+      && scope() == signal_scope::whole_group) {
+    exit_ = std::move(how);
+    step(life_event::group_left);
+    return;
+  }
+  finish(std::move(how));
+}
+
+void supervisor_state::group_gone(const std::string& run) {
+  if (!is_current(run) || !exit_)
+    return;
+  auto how = std::move(*exit_);
+  exit_.reset();
+  finish(std::move(how));
+}
+
+void supervisor_state::finish(run_exit how) {
+  auto& state = record_.state;
+  ended_run_ = state.run_id;
+  if (timed_out_)
+    how.exit.reason = exit_reason::timeout;
+  auto uptime = state.started_at
+                  ? std::max(milliseconds{0}, how.at - *state.started_at)
+                  : milliseconds{0};
+  state.exit = how.exit;
+  state.ended_at = how.at;
+  state.identity = {};
+  ++limit_timer_;
+  if (run_) {
+    auto& result = run_->result;
+    result = {id(),
+              std::move(how.stdout_text),
+              std::move(how.stderr_text),
+              how.stdout_cut,
+              how.stderr_cut,
+              how.exit,
+              uptime};
+  }
+  for (auto& feeder : feeders_)
+    feeder.deliver(to_caf(
+      {ec::not_running, fmt::format("stdin of '{}': it has ended", id())}));
+  feeders_.clear();
+  step(classify(how.exit, uptime, how.at));
+}
+
+life_event supervisor_state::classify(const exit_status& exit,
+                                      milliseconds uptime, timestamp at) {
+  auto& state = record_.state;
+  state.status_text.clear();
+  if (again_)
+    return life_event::ended_again;
+  if (going_down_ || (!state.wanted && !timed_out_))
+    return life_event::ended_well;
+  auto decision =
+    timed_out_ || state.removable
+      ? restart_decision{}
+      : decide_restart(spec(), state, exit, uptime, at, on_->chance());
+  state.failures = decision.failures;
+  state.status_text = decision.text;
+  if (decision.restart) {
+    state.cause = cause::policy;
+    state.retry_at = at + decision.delay;
+    return life_event::ended_retry;
+  }
+  state.wanted = false;
+  return is_success(spec(), exit) ? life_event::ended_well
+                                  : life_event::ended_badly;
+}
+
+void supervisor_state::output(const std::string& run, stream which,
+                              std::string chunk) {
+  if (run_ && run_->listener && is_current(run))
+    self_->send(run_->listener, output_atom::value, id(), which,
+                std::move(chunk));
+  else
+    on_->host->consumed(record_.state.run_id, which, chunk.size());
+}
+
+// -- timers -------------------------------------------------------------------
+
+void supervisor_state::grace_expired(uint64_t timer) {
+  if (timer == timer_)
+    step(life_event::grace_expired);
+}
+
+void supervisor_state::delay_elapsed(uint64_t timer) {
+  if (timer != timer_ || record_.state.status != status::backoff)
+    return;
+  ++record_.state.restart_count;
+  step(life_event::delay_elapsed);
+}
+
+void supervisor_state::time_limit_reached(uint64_t timer) {
+  if (timer != limit_timer_ || record_.state.status != status::running)
+    return;
+  timed_out_ = true;
+  record_.state.wanted = false;
+  step(life_event::stop);
+}
+
+// -- after a restart of the node ----------------------------------------------
+
+void supervisor_state::settle(const std::optional<held_run>& held) {
+  is_stored_ = true;
+  auto& state = record_.state;
+  if (state.status == status::backoff) {
+    act(life_action::await_delay);
+    return;
+  }
+  if (!is_alive(state.status))
+    return;
+  auto was_stopping = state.status == status::stopping;
+  state.status = status::unknown;
+  if (!held) {
+    if (state.identity.pid == 0) { // the intent only: it never began
+      state.status = status::stopped;
+      publish(status::unknown);
+      persist();
+      if (state.wanted)
+        autostart();
+    } else {
+      finish({exit_status{}, now(), false, {}, {}, false, false});
+    }
+    return;
+  }
+  state.identity = held->identity;
+  if (!state.started_at)
+    state.started_at = now();
+  auto request = make_spawn_request(*on_, record_, {});
+  if (state.removable)
+    request.output = output_mode::capture;
+  // Of a run that has ended, the host tells the exit again, after what its
+  // pipes still hold has been moved.
+  on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
+  if (held->ended)
+    return;
+  step(life_event::adopted);
+  if (!was_stopping)
+    return;
+  again_ = state.wanted; // a restart, or a shutdown that was cut short
+  step(again_ ? life_event::restart : life_event::stop);
+}
+
+void supervisor_state::autostart() {
+  auto& state = record_.state;
+  if (is_alive(state.status) || state.status == status::backoff)
+    return;
+  state.wanted = true;
+  state.cause = cause::config;
+  step(life_event::start);
+}
+
+// -- small words --------------------------------------------------------------
+
+signal_scope supervisor_state::scope() const {
+  return spec().shutdown.kill == kill_mode::process ? signal_scope::one_process
+                                                    : signal_scope::whole_group;
+}
+
+bool supervisor_state::is_current(const std::string& run) const {
+  return record_.state.run_id.str() == run && is_alive(record_.state.status);
+}
+
+bool supervisor_state::is_up() const {
+  auto now_is = record_.state.status;
+  return now_is == status::starting || now_is == status::running
+         || now_is == status::unknown;
+}
+
+timestamp supervisor_state::now() const {
+  return on_->now();
+}
+
+const process_spec& supervisor_state::spec() const {
+  return record_.definition.spec;
+}
+
+const std::string& supervisor_state::id() const {
+  return record_.definition.handle_id;
+}
+
+} // namespace pm

@@ -1,0 +1,226 @@
+#include "actors/supervisor.hpp"
+
+#include <caf/send.hpp>
+
+// What clients ask of a supervisor. Two clients cannot collide: requests come
+// one at a time, the last intent wins, and who waited for another one is told.
+
+namespace pm {
+
+supervisor_state::outcome supervisor_state::start(request_context by) {
+  auto promise = self_->make_response_promise<change_outcome>();
+  auto& state = record_.state;
+  if (is_up()) {
+    if (state.status == status::starting && by.wait)
+      start_waiters_.push_back({promise, false});
+    else
+      answer(promise, false);
+    return promise;
+  }
+  note(by);
+  state.wanted = true;
+  state.held_down = false;
+  going_down_ = false;
+  if (by.cause == cause::user || by.cause == cause::config) {
+    state.failures = 0;
+    state.recent_starts.clear();
+  }
+  again_ = state.status == status::stopping;
+  if (by.wait)
+    start_waiters_.push_back({promise, true});
+  step(life_event::start);
+  if (again_)
+    keep_intent();
+  if (!by.wait)
+    answer(promise, true);
+  return promise;
+}
+
+caf::typed_response_promise<process_result>
+supervisor_state::run(run_request what, output_listener to,
+                      request_context by) {
+  auto promise = self_->make_response_promise<process_result>();
+  note(by);
+  record_.state.wanted = true;
+  record_.state.removable = true;
+  run_.emplace(one_run{promise, std::move(what), std::move(to), {}, {}});
+  step(life_event::start);
+  return promise;
+}
+
+supervisor_state::outcome supervisor_state::stop(bool force,
+                                                 request_context by) {
+  auto promise = self_->make_response_promise<change_outcome>();
+  auto& state = record_.state;
+  auto shutdown = by.cause == cause::shutdown;
+  auto changes = is_alive(state.status) || state.status == status::backoff
+                 || state.status == status::pending;
+  auto intent_changes = !shutdown && (state.wanted || !state.held_down);
+  if (changes)
+    note(by);
+  if (shutdown) {
+    going_down_ = true;
+  } else {
+    state.wanted = false;
+    state.held_down = by.cause == cause::user;
+  }
+  again_ = false;
+  forced_ = forced_ || force;
+  reject_all(start_waiters_,
+             {ec::cancelled, fmt::format("start '{}': it was stopped by "
+                                         "another request meanwhile",
+                                         id())});
+  auto from = state.status;
+  step(force ? life_event::kill : life_event::stop);
+  if (from == state.status && intent_changes)
+    keep_intent();
+  if (is_alive(state.status) && by.wait)
+    stop_waiters_.push_back({promise, true});
+  else
+    answer(promise, changes);
+  return promise;
+}
+
+supervisor_state::outcome supervisor_state::restart(bool force,
+                                                    request_context by) {
+  auto status_now = record_.state.status;
+  if (status_now != status::running && status_now != status::stopping)
+    return start(std::move(by));
+  auto promise = self_->make_response_promise<change_outcome>();
+  auto& state = record_.state;
+  note(by);
+  state.wanted = true;
+  state.held_down = false;
+  state.failures = 0;
+  state.recent_starts.clear();
+  going_down_ = false;
+  again_ = true;
+  forced_ = force;
+  step(force ? life_event::kill : life_event::restart);
+  if (status_now == status::stopping)
+    keep_intent();
+  if (by.wait)
+    start_waiters_.push_back({promise, true});
+  else
+    answer(promise, true);
+  return promise;
+}
+
+caf::result<change_outcome> supervisor_state::signal(int number) {
+  auto& state = record_.state;
+  if (state.identity.pid == 0 || exit_)
+    return to_caf(
+      {ec::not_running, fmt::format("signal '{}': it is {} and has no process",
+                                    id(), to_string(state.status))});
+  on_->host->signal(state.run_id, number, signal_scope::one_process);
+  return change_outcome{true, make_view(*on_, record_)};
+}
+
+bool supervisor_state::redefine(process_definition what) {
+  what.handle_id = id();
+  if (is_stored_)
+    what.created_at = record_.definition.created_at;
+  if (is_stored_ && what == record_.definition)
+    return false;
+  record_.definition = std::move(what);
+  is_stored_ = false;
+  persist();
+  self_->send(manager_, define_atom::value, record_.definition);
+  return true;
+}
+
+supervisor_state::outcome supervisor_state::define(process_definition what) {
+  auto promise = self_->make_response_promise<change_outcome>();
+  answer(promise, redefine(std::move(what)));
+  return promise;
+}
+
+supervisor_state::outcome supervisor_state::remove() {
+  auto promise = self_->make_response_promise<change_outcome>();
+  if (is_alive(record_.state.status)) {
+    promise.deliver(
+      to_caf({ec::already_running,
+              fmt::format("remove '{}': it is {}; stop it first", id(),
+                          to_string(record_.state.status))}));
+    return promise;
+  }
+  drop();
+  answer(promise, true);
+  return promise;
+}
+
+void supervisor_state::drop() {
+  if (is_alive(record_.state.status) || leaving_)
+    return;
+  ++timer_; // a restart that was due is not any more
+  forget();
+}
+
+caf::typed_response_promise<bool> supervisor_state::feed(std::string bytes) {
+  auto promise = self_->make_response_promise<bool>();
+  if (record_.state.identity.pid == 0 || exit_) {
+    promise.deliver(
+      to_caf({ec::not_running,
+              fmt::format("stdin of '{}': it has no process", id())}));
+    return promise;
+  }
+  feeders_.push_back(promise);
+  // The host tells on its own thread; only a message may come back from there.
+  on_->host->write_stdin(record_.state.run_id, std::move(bytes),
+                         [me = supervisor_actor{self_}](expected<void> done) {
+                           caf::anon_send(me, fed_atom::value,
+                                          done ? error{} : done.error());
+                         });
+  return promise;
+}
+
+void supervisor_state::fed(const error& outcome) {
+  if (feeders_.empty())
+    return;
+  auto promise = std::move(feeders_.front());
+  feeders_.pop_front();
+  if (outcome.code == ec::none)
+    promise.deliver(true);
+  else
+    promise.deliver(to_caf(outcome));
+}
+
+void supervisor_state::close_stdin() {
+  on_->host->close_stdin(record_.state.run_id);
+}
+
+void supervisor_state::consumed(stream which, uint64_t bytes) {
+  on_->host->consumed(record_.state.run_id, which, bytes);
+}
+
+// -- answers ------------------------------------------------------------------
+
+void supervisor_state::note(const request_context& by) {
+  record_.state.cause = by.cause;
+  record_.state.correlation_id = by.correlation_id;
+}
+
+void supervisor_state::answer(outcome promise, bool changed) {
+  change_outcome result{changed, make_view(*on_, record_)};
+  after_sync([promise, result](const caf::error* why) mutable {
+    if (why == nullptr)
+      promise.deliver(std::move(result));
+    else
+      promise.deliver(*why);
+  });
+}
+
+void supervisor_state::answer_all(std::vector<waiter>& waiters) {
+  for (auto& x : waiters)
+    answer(x.promise, x.changed);
+  waiters.clear();
+}
+
+void supervisor_state::reject_all(std::vector<waiter>& waiters,
+                                  const error& why) {
+  for (auto& x : waiters)
+    x.promise.deliver(to_caf(why));
+  waiters.clear();
+}
+
+} // namespace pm

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "apps/pm_keeper/keeper_home.hpp"
+#include "apps/pm_keeper/node_link.hpp"
+
+namespace pm::keeper {
+
+// The keeper's life, from its readiness to its leaving. Without timers: a
+// keeper whose runs do nothing never wakes.
+class keeper_loop {
+public:
+  explicit keeper_loop(keeper_home& home) noexcept : home_(home) {}
+
+  // Makes all that is needed. Returns null, or a sentence for people.
+  const char* open() noexcept;
+
+  // Serves until nothing is left to keep; returns the exit code.
+  int run() noexcept;
+
+private:
+  void on_event(uint64_t tag, uint32_t events) noexcept;
+  void on_run(size_t index) noexcept;
+  void on_signals() noexcept;
+  void reap_orphans() noexcept;
+  void accept_node() noexcept;
+  void listen_if_alone() noexcept;
+  bool leave_if_empty() noexcept;
+  int timeout_ms() const noexcept;
+
+  keeper_home& home_;
+  keeper_state state_;
+  node_link link_{state_};
+  unique_fd epoll_;
+  unique_fd signals_;
+  bool listening_ = false;
+  bool had_node_ = false;
+  bool told_to_end_ = false;
+  bool orphans_due_ = false;
+  int rounds_ = 0; // since orphans became due
+};
+
+} // namespace pm::keeper

@@ -1,0 +1,159 @@
+#include "apps/pm_keeper/node_link.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+namespace pm::keeper {
+
+namespace {
+
+constexpr int peer_pidfd_option = 77; // SO_PEERPIDFD, kernel 6.5 or later
+constexpr int frames_per_turn = 64;
+constexpr int frames_of_the_dead = 1 << 20;
+
+alignas(8) std::array<std::byte, frame_max> frame_buffer;
+
+unique_fd open_peer(int socket, int pid) noexcept {
+  int fd = -1;
+  socklen_t size = sizeof(fd);
+  if (::getsockopt(socket, SOL_SOCKET, peer_pidfd_option, &fd, &size) != 0)
+    fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  return unique_fd{fd};
+}
+
+} // namespace
+
+bool node_link::attach(unique_fd socket) noexcept {
+  ucred who{};
+  socklen_t size = sizeof(who);
+  auto known =
+    ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0;
+  socket_ = std::move(socket);
+  phase_ = phase::hello;
+  blocked_ = retry_ = mute_ = owing_ = false;
+  stash_size_ = 0;
+  if (!known || (who.uid != ::geteuid() && who.uid != 0)) {
+    refuse(refusal::not_permitted, "this keeper belongs to another user");
+    return false;
+  }
+  // Without a pidfd (the peer is gone already) the socket's end must do.
+  peer_ = open_peer(socket_.get(), who.pid);
+  if (peer_)
+    watch(state_.epoll, peer_.get(), EPOLLIN, tag_peer);
+  if (watch(state_.epoll, socket_.get(), EPOLLIN, tag_node) != 0)
+    detach();
+  return attached();
+}
+
+void node_link::detach() noexcept {
+  // Removed before they are closed: others may share the open files.
+  for (auto fd : {&socket_, &peer_})
+    if (*fd) {
+      ::epoll_ctl(state_.epoll, EPOLL_CTL_DEL, fd->get(), nullptr);
+      fd->reset();
+    }
+  retry_ = false;
+}
+
+void node_link::refuse(refusal code, const char* text) noexcept {
+  std::array<std::byte, 512> frame;
+  send({frame.data(), encode_refused(frame, code, text)});
+  // A socket that is closed with unread frames takes the answer with it.
+  frame_fds ignored;
+  while (receive_frame(socket_.get(), frame_buffer, ignored).size > 0) {
+  }
+  detach();
+}
+
+void node_link::on_socket(uint32_t events) noexcept {
+  if (blocked_ && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+    flush();
+  if (!blocked_ && attached())
+    read(frames_per_turn);
+}
+
+void node_link::on_peer_death() noexcept {
+  mute_ = true;
+  blocked_ = false;
+  read(frames_of_the_dead);
+  detach();
+}
+
+void node_link::read(int frames_max) noexcept {
+  for (int i = 0; i < frames_max && attached() && !blocked_; ++i) {
+    auto got = receive_frame(socket_.get(), frame_buffer, fds_);
+    if (got.error == EAGAIN)
+      return;
+    if (got.error == EMSGSIZE)
+      refuse(refusal::protocol_violation, "a frame is larger than allowed");
+    else if (got.error != 0 || got.size == 0)
+      detach();
+    else
+      handle({frame_buffer.data(), got.size});
+    fds_.clear();
+  }
+}
+
+void node_link::handle(std::span<const std::byte> frame) noexcept {
+  auto head = decode_header(frame);
+  if (!head)
+    return refuse(refusal::protocol_violation,
+                  "a frame's size is not what it says");
+  auto type = static_cast<frame_type>(head->type);
+  if (phase_ == phase::hello) {
+    if (type == frame_type::hello)
+      return on_hello(frame);
+    return refuse(refusal::protocol_violation, "the first frame must be hello");
+  }
+  if (type == frame_type::goodbye)
+    return detach();
+  if (phase_ == phase::paused && type == frame_type::table_more) {
+    phase_ = phase::table;
+    batch_ = 0;
+    return flush();
+  }
+  if (phase_ == phase::open && type == frame_type::spawn)
+    return on_spawn(*head, frame);
+  if (phase_ == phase::open
+      && (type == frame_type::acknowledge || type == frame_type::close_stdin))
+    return on_run_list(*head, frame);
+  refuse(refusal::protocol_violation, "this frame is not expected here");
+}
+
+void node_link::on_hello(std::span<const std::byte> frame) noexcept {
+  auto body = decode_hello(frame);
+  if (!body)
+    return refuse(refusal::protocol_violation, "a malformed hello");
+  if (body->version_min > version_max || body->version_max < version_min)
+    return refuse(refusal::not_supported,
+                  "no protocol version in common: this keeper "
+                  "speaks version 1 only");
+  for (size_t i = 0; i < state_.table.end(); ++i)
+    state_.table.at(i).owed = state_.table.at(i).used ? owed_held : 0;
+  row_ = 0;
+  batch_ = 0;
+  phase_ = phase::welcome;
+  flush();
+}
+
+void node_link::on_run_list(const frame_header& head,
+                            std::span<const std::byte> frame) noexcept {
+  auto count = decode_run_list(frame);
+  if (!count)
+    return refuse(refusal::protocol_violation, "a malformed list of runs");
+  for (size_t i = 0; i < *count; ++i) {
+    auto slot = state_.table.find(listed_run(frame, i));
+    if (slot == nullptr)
+      continue;
+    if (head.type == static_cast<uint16_t>(frame_type::close_stdin)) {
+      slot->stdin_w.reset();
+      slot->flags &= static_cast<uint8_t>(~report_stdin_pipe);
+    } else if (slot->outcome != outcome::live) {
+      state_.table.remove(*slot);
+    }
+  }
+  state_.journal.tidy(state_.table);
+}
+
+} // namespace pm::keeper

@@ -1,0 +1,268 @@
+#include "apps/pm_node/daemon.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <map>
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+
+#include <pm/line_server.hpp>
+#include <pm/loop_scheduler.hpp>
+#include <pm/node.hpp>
+#include <pm/state_dir.hpp>
+
+#include "apps/pm_node/control_session.hpp"
+#include "apps/pm_node/node_log.hpp"
+#include "apps/pm_node/version.hpp"
+
+namespace pm {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Signals are read from a descriptor by the loop; threads that are made later
+// inherit the mask. Writing to a closed connection is an error, not a death.
+void take_signals() {
+  sigset_t mine;
+  sigemptyset(&mine);
+  for (auto number : {SIGTERM, SIGINT, SIGHUP})
+    sigaddset(&mine, number);
+  pthread_sigmask(SIG_BLOCK, &mine, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+// Every process needs three descriptors here.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+class daemon {
+public:
+  daemon(daemon_options options, node_log log)
+    : options_(std::move(options)), log_(std::move(log)) {}
+
+  int run();
+
+private:
+  expected<void> begin(caf::actor_system& system);
+  expected<void> listen(caf::actor_system& system);
+  line_handlers make_handlers(caf::actor_system& system);
+  void signaled(int number);
+  void shut_down(caf::actor_system& system, bool hurry);
+  void note(const std::string& text);
+  int give_up(const error& why);
+
+  daemon_options options_;
+  node_log log_;
+  std::unique_ptr<event_loop> loop_;
+  std::unique_ptr<node> node_;
+  std::unique_ptr<line_server> server_;
+  std::shared_ptr<control_context> control_;
+  std::map<line_connection*, control_session_actor> sessions_;
+  signal_watch signals_;
+  caf::actor_system* system_ = nullptr;
+  int signals_seen_ = 0;
+};
+
+int daemon::give_up(const error& why) {
+  log_.line(log_level::error, why.text);
+  return EXIT_FAILURE;
+}
+
+// Lines of the node begin with their level.
+void daemon::note(const std::string& text) {
+  auto space = text.find(' ');
+  auto level = text.substr(0, space);
+  auto rest = space == std::string::npos ? text : text.substr(space + 1);
+  log_.line(level == "error"     ? log_level::error
+            : level == "warning" ? log_level::warning
+            : level == "debug"   ? log_level::debug
+                                 : log_level::info,
+            rest);
+}
+
+int daemon::run() {
+  auto loop = event_loop::make();
+  if (!loop)
+    return give_up(loop.error());
+  loop_ = std::move(*loop);
+  caf::actor_system_config config;
+  use_loop_scheduler(config, *loop_);
+  caf::actor_system system{config};
+  system.await_actors_before_shutdown(false);
+  system_ = &system;
+  if (auto ok = begin(system); !ok)
+    return give_up(ok.error());
+  loop_->run();
+  for (auto& [connection, session] : sessions_)
+    caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
+  sessions_.clear();
+  server_.reset();
+  node_->goodbye();
+  node_.reset();
+  signals_ = signal_watch{};
+  run_until(
+    *loop_, [&] { return system.registry().running() == 0; }, 2s);
+  log_.line(log_level::info, "ended");
+  return EXIT_SUCCESS;
+}
+
+expected<void> daemon::begin(caf::actor_system& system) {
+  auto signals = loop_->watch_signals({SIGTERM, SIGINT, SIGHUP},
+                                      [this](int number) { signaled(number); });
+  if (!signals)
+    return tl::make_unexpected(signals.error());
+  signals_ = std::move(*signals);
+  node_options options;
+  options.state_dir = options_.state_dir;
+  options.name = options_.name;
+  options.keeper_path = options_.keeper_path;
+  options.socket_path = options_.state_dir + "/control.sock";
+  options.config = std::move(options_.config);
+  options.loop = loop_.get();
+  options.note = [this](const std::string& text) { note(text); };
+  auto count = options.config ? options.config->processes.size() : 0;
+  auto opened = node::open(system, std::move(options));
+  if (!opened)
+    return tl::make_unexpected(opened.error());
+  node_ = std::move(*opened);
+  // After the keeper has begun: children get the limit that we were given.
+  raise_descriptor_limit();
+  if (auto ok = listen(system); !ok)
+    return ok;
+  log_.line(log_level::info,
+            fmt::format("pm-node {} is ready (pid {}, keeper {}), {} processes "
+                        "configured, state in {}",
+                        program_version, ::getpid(), node_->keeper_pid(), count,
+                        node_->state_dir()));
+  return {};
+}
+
+expected<void> daemon::listen(caf::actor_system& system) {
+  control_ = std::make_shared<control_context>();
+  control_->manager = node_->manager();
+  control_->node_name = options_.name;
+  control_->state_dir = node_->state_dir();
+  control_->started_at = std::chrono::time_point_cast<milliseconds>(
+    std::chrono::system_clock::now());
+  control_->keeper_pid = [this] { return node_->keeper_pid(); };
+  control_->ended = [this] {
+    // The answer to who asked leaves first.
+    loop_->post([this] { loop_->stop(); });
+  };
+  control_->note = [this](std::string text) {
+    log_.line(log_level::debug, text);
+  };
+  control_->usage = std::make_shared<usage_sampler>();
+  auto server = line_server::listen(
+    *loop_, node_->state_dir() + "/control.sock", make_handlers(system));
+  if (!server)
+    return tl::make_unexpected(server.error());
+  server_ = std::move(*server);
+  return {};
+}
+
+line_handlers daemon::make_handlers(caf::actor_system& system) {
+  auto tell = [this](const line_connection_ptr& connection, auto... message) {
+    auto found = sessions_.find(connection.get());
+    if (found != sessions_.end())
+      caf::anon_send(found->second, message...);
+  };
+  line_handlers handlers;
+  handlers.on_open = [this, &system](const line_connection_ptr& connection) {
+    auto& who = connection->peer();
+    if (who.uid != ::geteuid() && who.uid != 0) {
+      connection->send(
+        R"({"jsonrpc":"2.0","id":null,"error":{"code":-32016,"message":)"
+        R"("only the node's own user and root are served",)"
+        R"("data":{"code":"not_permitted"}}})");
+      connection->close();
+      return;
+    }
+    auto peer = std::make_shared<control_peer>();
+    peer->send = [connection](std::string line) { connection->send(line); };
+    peer->close = [connection] { connection->close(); };
+    peer->uid = static_cast<int>(who.uid);
+    peer->pid = who.pid;
+    sessions_[connection.get()] = system.spawn(
+      control_session, std::shared_ptr<const control_context>{control_},
+      std::shared_ptr<const control_peer>{std::move(peer)});
+  };
+  handlers.on_line = [tell](const line_connection_ptr& connection,
+                            std::string_view line) {
+    tell(connection, line_atom::value, std::string{line});
+  };
+  handlers.on_end = [tell](const line_connection_ptr& connection) {
+    tell(connection, end_atom::value);
+  };
+  handlers.on_closed = [this, tell](const line_connection_ptr& connection,
+                                    const error& why) {
+    if (why.code != ec::none)
+      log_.line(log_level::warning,
+                fmt::format("control client pid {}: {}", connection->peer().pid,
+                            why.text));
+    tell(connection, gone_atom::value);
+    sessions_.erase(connection.get());
+  };
+  return handlers;
+}
+
+void daemon::signaled(int number) {
+  if (number == SIGHUP) {
+    log_.line(log_level::info, "SIGHUP: nothing to do");
+    return;
+  }
+  auto hurry = signals_seen_++ > 0;
+  log_.line(log_level::info, hurry
+                               ? "a second signal: ending all processes at once"
+                               : "shutting down; a second signal hurries");
+  shut_down(*system_, hurry);
+}
+
+void daemon::shut_down(caf::actor_system& system, bool hurry) {
+  auto done = control_->ended;
+  auto manager = node_->manager();
+  system.spawn([done, manager, hurry](caf::event_based_actor* self) {
+    self->request(manager, caf::infinite, shutdown_atom::value, false, hurry)
+      .then([done](bool) { done(); }, [done](const caf::error&) { done(); });
+  });
+}
+
+} // namespace
+
+int run_daemon(daemon_options options) {
+  take_signals();
+  if (options.name.empty() && options.config)
+    options.name = options.config->name;
+  if (options.name.empty())
+    options.name = "node";
+  auto directory = state_dir::open(resolve_state_dir(options.state_dir));
+  if (!directory) {
+    std::fprintf(stderr, "pm-node: %s\n", directory.error().text.c_str());
+    return EXIT_FAILURE;
+  }
+  options.state_dir = directory->path();
+  auto level = options.verbose ? log_level::debug
+               : options.quiet ? log_level::warning
+                               : log_level::info;
+  auto log = node_log::open(options.state_dir, level);
+  if (!log) {
+    std::fprintf(stderr, "pm-node: %s\n", log.error().text.c_str());
+    return EXIT_FAILURE;
+  }
+  return daemon{std::move(options), std::move(*log)}.run();
+}
+
+} // namespace pm

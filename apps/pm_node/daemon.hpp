@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <pm/config.hpp>
+
+namespace pm {
+
+struct daemon_options {
+  std::string state_dir;
+  std::string name; // empty: the configuration's, else "node"
+  std::string keeper_path;
+  std::optional<node_config> config;
+  bool verbose = false;
+  bool quiet = false;
+};
+
+// Runs a node on the calling thread until it is shut down by a signal or by a
+// client. Returns the program's exit code: 0, or 1 when it could not begin.
+int run_daemon(daemon_options options);
+
+} // namespace pm

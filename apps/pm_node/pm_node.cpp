@@ -1,0 +1,81 @@
+#include <cstdio>
+#include <cstdlib>
+
+#include <CLI/CLI.hpp>
+
+#include <pm/config.hpp>
+
+#include "apps/pm_node/daemon.hpp"
+#include "apps/pm_node/version.hpp"
+
+namespace {
+
+constexpr int exit_usage = 2;
+constexpr int exit_bad_config = 6;
+
+constexpr auto about = R"(Runs and supervises processes, driven by pmctl.
+
+Stays in the foreground. SIGTERM or SIGINT ends all processes in order and then
+the node; a second one hurries (SIGKILL). SIGHUP is only noted: a changed
+configuration is taken up at the next start.)";
+
+constexpr auto footer = R"(Examples:
+  pm-node --config conf/demo.json
+  pm-node --check --config conf/demo.json
+
+Exit codes: 0 ended in order, 1 failed, 2 usage, 6 bad configuration.)";
+
+int report(const pm::config_problems& problems) {
+  for (auto& problem : problems)
+    std::fprintf(stderr, "%s\n", to_string(problem).c_str());
+  return exit_bad_config;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  pm::daemon_options options;
+  std::string config_path;
+  auto check = false;
+
+  CLI::App app{about, "pm-node"};
+  app.footer(footer);
+  app.set_version_flag("--version",
+                       "pm-node " + std::string{pm::program_version});
+  app.add_option("--config", config_path, "what to run (JSON)")
+    ->type_name("FILE");
+  app.add_flag("--check", check, "check the configuration and exit");
+  app
+    .add_option("--state-dir", options.state_dir,
+                "where state and logs are kept; else $PM_STATE_DIR, "
+                "$XDG_STATE_HOME/pm, ~/.local/state/pm")
+    ->type_name("DIR");
+  app.add_option("--name", options.name, "the name of this node")
+    ->type_name("NAME");
+  app.add_option("--keeper", options.keeper_path, "the pm-keeper to start")
+    ->type_name("FILE");
+  app.add_flag("-v,--verbose", options.verbose,
+               "print every request to stderr");
+  app.add_flag("-q,--quiet", options.quiet, "print warnings and errors only");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem) == 0 ? EXIT_SUCCESS : exit_usage;
+  }
+  if (check && config_path.empty()) {
+    std::fputs("pm-node: --check needs --config FILE\n", stderr);
+    return exit_usage;
+  }
+  if (!config_path.empty()) {
+    auto config = pm::load_config(config_path, pm::process_environment());
+    if (!config)
+      return report(config.error());
+    if (check) {
+      std::printf("%s: good, %zu processes\n", config_path.c_str(),
+                  config->processes.size());
+      return EXIT_SUCCESS;
+    }
+    options.config = std::move(*config);
+  }
+  return pm::run_daemon(std::move(options));
+}

@@ -1,0 +1,302 @@
+#include "registry/config/process_reader.hpp"
+
+#include <charconv>
+
+#include <pm/json.hpp>
+
+#include "registry/config/env_file.hpp"
+#include "registry/config/schema_check.hpp"
+#include "registry/config/value_formats.hpp"
+#include "runtime/os/names.hpp"
+
+namespace pm::config {
+
+namespace {
+
+struct reading {
+  process_reading& to;
+  std::string_view handle_id;
+  reader_context& context;
+
+  void report(const node& at, std::string_view key, std::string text) {
+    context.problems.add(
+      *at.from, at.offset,
+      fmt::format("'{}' of process {}: {}", key, in_quotes(handle_id), text));
+  }
+};
+
+// One key of an object, and how it is read.
+struct key_row {
+  std::string_view name;
+  void (*read)(const node&, reading&);
+};
+
+template <size_t N>
+void read_rows(const key_row (&rows)[N], const node& x, reading& r) {
+  if (x.is(node_type::object))
+    for (auto& row : rows)
+      if (auto* member = x.find(row.name); member != nullptr && !member->broken)
+        row.read(*member, r);
+}
+
+void take(const node& x, std::string& to) {
+  if (x.is(node_type::string))
+    to = x.text;
+}
+
+void take(const node& x, bool& to) {
+  if (x.is(node_type::boolean))
+    to = x.boolean;
+}
+
+void take(const node& x, double& to) {
+  if (x.is(node_type::integer) || x.is(node_type::number))
+    to = x.number;
+}
+
+void take(const node& x, int& to) {
+  if (x.is(node_type::integer) && x.integer == static_cast<int>(x.integer))
+    to = static_cast<int>(x.integer);
+}
+
+void take(const node& x, milliseconds& to) {
+  if (!x.is(node_type::string))
+    return;
+  if (auto duration = parse_duration(x.text))
+    to = *duration;
+}
+
+template <class T>
+void take(const node& x, std::optional<T>& to) {
+  take(x, to.emplace());
+}
+
+template <named_enum Enum>
+void take(const node& x, Enum& to) {
+  if (!x.is(node_type::string))
+    return;
+  if (auto value = from_name<Enum>(x.text))
+    to = *value;
+}
+
+void take(const node& x, std::map<std::string, std::string>& to) {
+  if (x.is(node_type::object))
+    for (auto& member : x.children)
+      if (member.is(node_type::string))
+        to.insert_or_assign(member.key, member.text);
+}
+
+// The strings of an array, or the one string.
+std::vector<const node*> strings_of(const node& x) {
+  std::vector<const node*> result;
+  if (x.is(node_type::string))
+    result.push_back(&x);
+  if (x.is(node_type::array))
+    for (auto& child : x.children)
+      if (child.is(node_type::string))
+        result.push_back(&child);
+  return result;
+}
+
+void read_command(const node& x, reading& r) {
+  auto& command = r.to.spec.command;
+  if (x.is(node_type::string)) {
+    command = {"/bin/sh", "-c", x.text};
+    return;
+  }
+  for (auto* word : strings_of(x))
+    command.push_back(word->text);
+  if (!command.empty() && command[0].empty())
+    r.report(x.children[0], "command[0]", "the program's name is empty");
+}
+
+void read_env_file(const node& x, reading& r) {
+  for (auto* name : strings_of(x)) {
+    auto path = join_path(x.from->dir(), name->text);
+    auto file = r.context.files.read(path, path);
+    if (!file) {
+      r.report(
+        *name, "env_file",
+        fmt::format("cannot read {}: {}", in_quotes(path), file.error().text));
+      continue;
+    }
+    read_env_text(*file->text, r.to.spec.environment, r.context.problems);
+    auto& all = r.to.spec.env_file;
+    all += (all.empty() ? "" : ":") + path;
+  }
+}
+
+void read_account(const node& x, reading& r, std::string_view key,
+                  std::string& to) {
+  take(x, to);
+  if (to.empty() || !r.context.check_users)
+    return;
+  auto user = key == "user" ? to : std::string{};
+  auto group = key == "group" ? to : std::string{};
+  if (!needs_name_service(user, group))
+    return;
+  if (auto known = resolve_credentials(user, group); !known)
+    r.report(x, key, known.error().text);
+}
+
+void read_umask(const node& x, reading& r) {
+  int mask = 0;
+  auto* end = x.text.data() + x.text.size();
+  if (x.is(node_type::string) && !x.text.empty()
+      && std::from_chars(x.text.data(), end, mask, 8).ptr == end)
+    r.to.spec.umask = mask;
+}
+
+std::optional<uint64_t> limit_of(const node& x) {
+  if (x.is(node_type::integer))
+    return static_cast<uint64_t>(x.integer);
+  auto value = parse_limit(x.text);
+  return value ? *value : std::nullopt;
+}
+
+constexpr std::string_view limit_keys[] = {"soft", "hard"};
+
+void read_limits(const node& x, reading& r) {
+  if (!x.is(node_type::object))
+    return;
+  for (auto& member : x.children) {
+    if (member.broken || !rlimit_number(member.key))
+      continue;
+    auto* soft = member.find(limit_keys[0]);
+    auto* hard = member.find(limit_keys[1]);
+    auto both = soft != nullptr && hard != nullptr;
+    if (member.is(node_type::object) && !both)
+      continue;
+    resource_limit limit{member.key, limit_of(both ? *soft : member),
+                         limit_of(both ? *hard : member)};
+    if (limit.hard.value_or(UINT64_MAX) < limit.soft.value_or(UINT64_MAX))
+      r.report(member, "limits." + member.key,
+               "the soft limit is above the hard one");
+    r.to.spec.limits.push_back(std::move(limit));
+  }
+}
+
+constexpr key_row start_limit_rows[] = {
+  {"burst", [](auto& x, auto& r) { take(x, r.to.spec.start_limit.burst); }},
+  {"interval",
+   [](auto& x, auto& r) {
+     take(x, r.to.spec.start_limit.interval);
+     if (r.to.spec.start_limit.interval.count() <= 0)
+       r.report(x, "start_limit.interval", "must be longer than 0");
+   }},
+};
+
+constexpr key_row shutdown_rows[] = {
+  {"signal",
+   [](auto& x, auto& r) {
+     if (auto number = parse_signal(x.text))
+       r.to.spec.shutdown.signal = *number;
+   }},
+  {"timeout", [](auto& x, auto& r) { take(x, r.to.spec.shutdown.timeout); }},
+  {"kill_mode", [](auto& x, auto& r) { take(x, r.to.spec.shutdown.kill); }},
+};
+
+constexpr key_row log_rows[] = {
+  {"file", [](auto& x, auto& r) { take(x, r.to.spec.log.file); }},
+  {"protect", [](auto& x, auto& r) { take(x, r.to.spec.log.protect); }},
+};
+
+void read_success_exit_codes(const node& x, reading& r) {
+  if (!x.is(node_type::array))
+    return;
+  r.to.spec.success_exit_codes.clear();
+  for (auto& child : x.children)
+    take(child, r.to.spec.success_exit_codes.emplace_back());
+}
+
+void read_working_dir(const node& x, reading& r) {
+  if (x.is(node_type::string))
+    r.to.spec.working_dir = join_path(x.from->dir(), x.text);
+}
+
+#define PM_TAKE(key, member)                            \
+  key_row {                                             \
+    key, [](auto& x, auto& r) { take(x, r.to.member); } \
+  }
+
+// In this order: environment comes over env_file.
+constexpr key_row process_rows[] = {
+  {"command", read_command},
+  {"working_dir", read_working_dir},
+  {"env_file", read_env_file},
+  PM_TAKE("environment", spec.environment),
+  PM_TAKE("clear_environment", spec.clear_environment),
+  {"user",
+   [](auto& x, auto& r) { read_account(x, r, "user", r.to.spec.user); }},
+  {"group",
+   [](auto& x, auto& r) { read_account(x, r, "group", r.to.spec.group); }},
+  {"umask", read_umask},
+  PM_TAKE("nice", spec.nice),
+  {"limits", read_limits},
+  PM_TAKE("autostart", spec.autostart),
+  PM_TAKE("replicas", replicas),
+  PM_TAKE("restart", spec.restart),
+  PM_TAKE("restart_delay", spec.restart_delay),
+  PM_TAKE("restart_delay_max", spec.restart_delay_max),
+  PM_TAKE("restart_factor", spec.restart_factor),
+  PM_TAKE("restart_jitter", spec.restart_jitter),
+  PM_TAKE("restart_reset_after", spec.restart_reset_after),
+  {"start_limit", [](auto& x, auto& r) { read_rows(start_limit_rows, x, r); }},
+  {"success_exit_codes", read_success_exit_codes},
+  {"shutdown", [](auto& x, auto& r) { read_rows(shutdown_rows, x, r); }},
+  {"log", [](auto& x, auto& r) { read_rows(log_rows, x, r); }},
+  PM_TAKE("labels", spec.labels),
+};
+
+#undef PM_TAKE
+
+template <size_t N>
+std::vector<std::string_view> names_of(const key_row (&rows)[N]) {
+  std::vector<std::string_view> names;
+  for (auto& row : rows)
+    names.push_back(row.name);
+  return names;
+}
+
+// A delay above the most that it may grow to: a mistake if both were written.
+void check_delays(const node& x, reading& r) {
+  auto& spec = r.to.spec;
+  if (!spec.restart_delay || *spec.restart_delay <= spec.restart_delay_max)
+    return;
+  if (x.find("restart_delay_max") != nullptr)
+    r.report(*x.find("restart_delay"), "restart_delay",
+             fmt::format("{} is above restart_delay_max, {}",
+                         format_duration(*spec.restart_delay),
+                         format_duration(spec.restart_delay_max)));
+  else
+    spec.restart_delay_max = *spec.restart_delay;
+}
+
+} // namespace
+
+process_reading read_process(const node& x, std::string_view handle_id,
+                             const std::string& base_dir,
+                             reader_context& context) {
+  process_reading result;
+  result.spec.working_dir = base_dir;
+  reading r{result, handle_id, context};
+  read_rows(process_rows, x, r);
+  check_delays(x, r);
+  return result;
+}
+
+std::vector<std::string_view> keys_read(std::string_view object) {
+  if (object == "process")
+    return names_of(process_rows);
+  if (object == "start_limit")
+    return names_of(start_limit_rows);
+  if (object == "shutdown")
+    return names_of(shutdown_rows);
+  if (object == "log")
+    return names_of(log_rows);
+  if (object == "limit")
+    return {std::begin(limit_keys), std::end(limit_keys)};
+  return {};
+}
+
+} // namespace pm::config

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <pm/error.hpp>
+
+// The formats of strings that the schema names, and how they are read.
+
+namespace pm::config {
+
+// Reads a resource limit: "unlimited" (no value) or a size.
+expected<std::optional<uint64_t>> parse_limit(std::string_view text);
+
+// Checks `text` by the schema's format `name`: duration, signal or limit. Any
+// other name fits all. Errors: invalid_argument, with the text and the rule.
+expected<void> check_format(std::string_view name, std::string_view text);
+
+} // namespace pm::config

@@ -1,0 +1,369 @@
+#include "runtime/loop/hosted_run.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "runtime/os/proc.hpp"
+
+namespace pm {
+
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+// How often a group is asked whether it still lives.
+constexpr milliseconds group_pause_min{5};
+constexpr milliseconds group_pause_max{100};
+
+// How long the kernel may take to know the end of an orphan: its new parent
+// has to reap it first.
+constexpr auto end_limit = 3s;
+
+struct pipe_ends {
+  unique_fd read;
+  unique_fd write;
+};
+
+expected<pipe_ends> make_pipe(std::string_view name) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return fail_errno(errno, name);
+  return pipe_ends{unique_fd{ends[0]}, unique_fd{ends[1]}};
+}
+
+bool is_pipe(const unique_fd& fd) {
+  struct stat status {};
+  return fd && ::fstat(fd.get(), &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+constexpr stream streams[] = {stream::stdout_stream, stream::stderr_stream};
+
+} // namespace
+
+hosted_run::hosted_run(const run_place& place, spawn_request what,
+                       std::shared_ptr<run_events> to)
+  : place_(place), request_(std::move(what)), to_(std::move(to)) {
+  ++place_.counters.runs;
+}
+
+hosted_run::~hosted_run() {
+  forget_pipes();
+  --place_.counters.runs;
+}
+
+void hosted_run::forget_pipes() noexcept {
+  for (auto& pipe : pipes_) {
+    if (pipe && pipe->is_open())
+      --place_.counters.pipes;
+    pipe.reset();
+  }
+  loan_.reset();
+  stdin_.reset();
+}
+
+// -- beginning ----------------------------------------------------------------
+
+expected<void> hosted_run::take_output(stream which, unique_fd pipe) {
+  pipe_watcher::plan how;
+  how.from = {request_.run_id, which};
+  how.mode = request_.output;
+  how.capture_max = request_.capture_max;
+  if (how.mode == output_mode::log)
+    how.log = place_.logs.at(request_.log_file);
+  auto x =
+    std::make_unique<pipe_watcher>(std::move(pipe), std::move(how), *this);
+  auto done = x->prepare(place_.loop);
+  if (!done)
+    return done;
+  ++place_.counters.pipes;
+  pipes_[static_cast<size_t>(which)] = std::move(x);
+  return {};
+}
+
+// What the keeper gets, in the protocol's order: the child's ends, which are
+// closed here afterwards, and copies of ours.
+struct hosted_run::loan {
+  unique_fd stdout_write;
+  unique_fd stderr_write;
+  unique_fd stdin_read;
+  int stdout_read = -1;
+  int stderr_read = -1;
+  int stdin_write = -1;
+};
+
+expected<void> hosted_run::make_pipes() {
+  auto x = std::make_unique<loan>();
+  for (auto which : streams) {
+    auto ends = make_pipe("output pipe");
+    if (!ends)
+      return tl::make_unexpected(ends.error());
+    auto is_out = which == stream::stdout_stream;
+    (is_out ? x->stdout_read : x->stderr_read) = ends->read.get();
+    (is_out ? x->stdout_write : x->stderr_write) = std::move(ends->write);
+    if (auto taken = take_output(which, std::move(ends->read)); !taken)
+      return taken;
+  }
+  if (request_.stdin_pipe) {
+    auto ends = make_pipe("stdin pipe");
+    if (!ends)
+      return tl::make_unexpected(ends.error());
+    x->stdin_read = std::move(ends->read);
+    x->stdin_write = ends->write.get();
+    stdin_ =
+      std::make_unique<stdin_writer>(place_.loop, std::move(ends->write));
+  }
+  loan_ = std::move(x);
+  return {};
+}
+
+expected<void> hosted_run::lend_descriptors(std::vector<int>& fds) {
+  if (!loan_)
+    if (auto made = make_pipes(); !made) {
+      forget_pipes();
+      return made;
+    }
+  fds.insert(fds.end(), {loan_->stdout_write.get(), loan_->stderr_write.get(),
+                         loan_->stdout_read, loan_->stderr_read});
+  if (stdin_)
+    fds.insert(fds.end(), {loan_->stdin_read.get(), loan_->stdin_write});
+  return {};
+}
+
+void hosted_run::on_sent() noexcept {
+  loan_.reset();
+}
+
+void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
+  if (stage_ != stage::pending)
+    return;
+  stage_ = stage::live;
+  pid_ = report.pid;
+  start_ticks_ = report.start_ticks;
+  spawned_at_ = report.spawned_at;
+  pidfd_ = std::move(pidfd);
+  request_.argv = {};
+  request_.environment = {};
+  for (auto& pipe : pipes_)
+    if (pipe)
+      pipe->start();
+  if (wants_stdin_closed_)
+    close_stdin();
+  to_->spawned(who(), spawned_at_);
+}
+
+void hosted_run::on_failed(const error& why) {
+  if (stage_ != stage::pending)
+    return;
+  stage_ = stage::failed;
+  forget_pipes();
+  to_->spawn_failed(why);
+  place_.released(request_.run_id);
+}
+
+void hosted_run::adopt(const keeper::run_report& report,
+                       keeper::frame_fds& fds) {
+  stage_ = stage::live;
+  pid_ = report.pid;
+  start_ticks_ = report.start_ticks;
+  spawned_at_ = report.spawned_at;
+  request_.argv = {};
+  request_.environment = {};
+  size_t next = 0;
+  if (report.outcome == keeper::outcome::live)
+    pidfd_ = fds.take(next++);
+  for (auto which : streams)
+    if (auto pipe = fds.take(next++))
+      (void)take_output(which, std::move(pipe)); // else the keeper holds it on
+  if (auto in = fds.take(next); is_pipe(in))
+    stdin_ = std::make_unique<stdin_writer>(place_.loop, std::move(in));
+  for (auto& pipe : pipes_)
+    if (pipe)
+      pipe->start();
+}
+
+void hosted_run::repeat(std::shared_ptr<run_events> to) {
+  to_ = to;
+  if (stage_ == stage::pending)
+    return;
+  place_.loop.post([to = std::move(to), who = who(), at = spawned_at_,
+                    is = stage_, how = exit_, id = request_.handle_id] {
+    if (is == stage::failed)
+      return to->spawn_failed(
+        {ec::spawn_failed, fmt::format("spawn '{}': it has failed", id)});
+    to->spawned(who, at);
+    if (is == stage::ended)
+      to->exited(how);
+  });
+}
+
+identity hosted_run::who() const {
+  return {pid_, start_ticks_, place_.boot_id};
+}
+
+// -- being --------------------------------------------------------------------
+
+// A pidfd that did not arrive, for want of a free descriptor, is opened when
+// it is needed.
+int hosted_run::pidfd() {
+  if (!pidfd_ && pid_ != 0)
+    if (auto opened = open_pidfd(pid_, start_ticks_))
+      pidfd_ = std::move(*opened);
+  return pidfd_.get();
+}
+
+void hosted_run::signal(int number, signal_scope scope) {
+  if (stage_ != stage::live && stage_ != stage::ended)
+    return;
+  auto fd = pidfd();
+  if (fd < 0)
+    return;
+  if (scope == signal_scope::whole_group)
+    (void)send_group_signal(fd, pid_, number); // nobody left is no failure
+  else
+    (void)send_signal(fd, number);
+}
+
+void hosted_run::write_stdin(std::string bytes, stdin_writer::done_fn done) {
+  if (stdin_ && stdin_->is_open())
+    return stdin_->write(std::move(bytes), std::move(done));
+  place_.loop.post([done = std::move(done), id = request_.handle_id] {
+    done(fail(ec::not_running, "stdin of '{}': it is closed", id));
+  });
+}
+
+void hosted_run::close_stdin() {
+  wants_stdin_closed_ = true;
+  if (stdin_ && stage_ == stage::live)
+    stdin_->close([this] { place_.stdin_closed(request_.run_id); });
+}
+
+void hosted_run::consumed(stream which, size_t bytes) {
+  if (auto& pipe = pipes_[static_cast<size_t>(which)])
+    pipe->consumed(bytes);
+}
+
+void hosted_run::on_chunk(stream which, std::string chunk) {
+  to_->output(which, std::move(chunk));
+}
+
+void hosted_run::on_logged(size_t moved, size_t dropped) {
+  place_.counters.log_bytes += moved;
+  place_.counters.dropped_bytes += dropped;
+  dropped_bytes_ += dropped;
+}
+
+void hosted_run::on_pipe_closed(stream) {
+  --place_.counters.pipes;
+  release_if_done();
+}
+
+// -- ending -------------------------------------------------------------------
+
+void hosted_run::on_exited(const exit_status& how, timestamp at) {
+  if (stage_ != stage::live)
+    return;
+  stage_ = stage::ended;
+  ++place_.counters.exits;
+  end_watch_ = {};
+  timer_ = {};
+  stdin_.reset();
+  for (auto& pipe : pipes_)
+    if (pipe)
+      pipe->drain();
+  exit_.exit = how;
+  exit_.at = at;
+  exit_.group_alive = group_is_alive();
+  if (!exit_.group_alive)
+    pidfd_.reset();
+  auto told = exit_;
+  if (request_.output == output_mode::capture) {
+    std::string* texts[] = {&told.stdout_text, &told.stderr_text};
+    bool* cuts[] = {&told.stdout_cut, &told.stderr_cut};
+    for (size_t i = 0; i < 2; ++i)
+      if (pipes_[i]) {
+        *texts[i] = std::move(pipes_[i]->text());
+        *cuts[i] = pipes_[i]->was_cut();
+      }
+  }
+  to_->exited(std::move(told));
+  if (watches_group_)
+    watch_group();
+  release_if_done();
+}
+
+bool hosted_run::group_is_alive() {
+  return pidfd_ && send_group_signal(pidfd_.get(), pid_, 0).has_value();
+}
+
+void hosted_run::watch_group() {
+  watches_group_ = true;
+  if (stage_ != stage::ended)
+    return; // once it has ended
+  pause_ = group_pause_min;
+  timer_ = place_.loop.timer_at(clock::now(), [this] { look_at_group(); });
+}
+
+void hosted_run::look_at_group() {
+  if (group_is_alive()) {
+    timer_.arm(clock::now() + pause_);
+    pause_ = std::min(pause_ * 2, group_pause_max);
+    return;
+  }
+  watches_group_ = false;
+  pidfd_.reset();
+  to_->group_gone();
+  release_if_done();
+}
+
+void hosted_run::acknowledge() {
+  is_acknowledged_ = true;
+  release_if_done();
+}
+
+void hosted_run::release_if_done() {
+  if (stage_ != stage::ended || !is_acknowledged_ || watches_group_)
+    return;
+  for (auto& pipe : pipes_)
+    if (pipe && pipe->is_open())
+      return;
+  place_.released(request_.run_id);
+}
+
+// -- without a keeper ---------------------------------------------------------
+
+void hosted_run::watch_end() {
+  if (stage_ != stage::live || end_watch_)
+    return;
+  pause_ = group_pause_min;
+  timer_ = place_.loop.timer([this] { look_at_end(); });
+  auto fd = pidfd();
+  auto watch = fd < 0 ? expected<fd_watch>{fd_watch{}}
+                      : place_.loop.watch(fd, fd_event::readable, [this](auto) {
+                          end_watch_.set(0); // from here on the timer looks
+                          look_at_end();
+                        });
+  if (watch && *watch)
+    end_watch_ = std::move(*watch);
+  else
+    timer_.arm(clock::now()); // it has ended already
+}
+
+void hosted_run::look_at_end() {
+  auto now = clock::now();
+  if (!end_seen_)
+    end_seen_ = now;
+  auto how = pidfd_ ? exit_of_reaped(pidfd_.get()) : std::nullopt;
+  if (!how && pidfd_ && now - *end_seen_ < end_limit) {
+    timer_.arm(now + pause_);
+    pause_ = std::min(pause_ * 2, group_pause_max);
+    return;
+  }
+  on_exited(how.value_or(exit_status{}),
+            std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
+}
+
+} // namespace pm

@@ -1,0 +1,187 @@
+#include "runtime/os/proc.hpp"
+
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <fcntl.h>
+#include <poll.h>
+#include <string_view>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+namespace pm {
+
+namespace {
+
+// Newer than Debian 12's headers.
+constexpr unsigned signal_process_group = 1u << 2;
+constexpr uint64_t info_exit = 1u << 3;
+
+struct pidfd_info { // PIDFD_INFO_SIZE_VER0
+  uint64_t mask = 0;
+  uint64_t cgroup_id = 0;
+  uint32_t pid = 0;
+  uint32_t tgid = 0;
+  uint32_t ppid = 0;
+  std::array<uint32_t, 8> ids{};
+  int32_t exit_code = 0;
+};
+static_assert(sizeof(pidfd_info) == 64);
+
+constexpr unsigned long get_info = _IOWR(0xFF, 11, pidfd_info);
+
+expected<std::string> read_small_file(const std::string& path) {
+  unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file)
+    return fail_errno(errno, path);
+  // One page is what the kernel gives at once for the files read here.
+  std::array<char, 4096> buffer;
+  auto size = ::read(file.get(), buffer.data(), buffer.size());
+  if (size < 0)
+    return fail_errno(errno, path);
+  return std::string{buffer.data(), static_cast<size_t>(size)};
+}
+
+// The n-th word of `text`, counting from 0.
+std::string_view word_at(std::string_view text, int n) {
+  for (; n > 0; --n) {
+    auto space = text.find(' ');
+    if (space == std::string_view::npos)
+      return {};
+    text.remove_prefix(space + 1);
+  }
+  return text.substr(0, text.find(' '));
+}
+
+template <class T>
+T number_at(std::string_view text, int n) {
+  auto word = word_at(text, n);
+  T result{};
+  std::from_chars(word.data(), word.data() + word.size(), result);
+  return result;
+}
+
+int pidfd_signal(int pidfd, int signal, unsigned flags) {
+  auto result = ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, flags);
+  return result == 0 ? 0 : errno;
+}
+
+expected<void> signal_outcome(int error, int signal) {
+  switch (error) {
+  case 0:
+    return {};
+  case ESRCH:
+    return fail(ec::not_running, "signal {}: nobody is left", signal);
+  case EPERM:
+    return fail(ec::not_permitted, "signal {}: not permitted", signal);
+  default:
+    return fail_errno(error, fmt::format("signal {}", signal));
+  }
+}
+
+} // namespace
+
+expected<std::string> read_boot_id() {
+  auto text = read_small_file("/proc/sys/kernel/random/boot_id");
+  if (text)
+    text->erase(text->find_last_not_of('\n') + 1);
+  return text;
+}
+
+expected<process_stat> read_process_stat(int pid) {
+  auto text = read_small_file(fmt::format("/proc/{}/stat", pid));
+  if (!text) {
+    unique_fd proc{::open("/proc/self/stat", O_RDONLY | O_CLOEXEC)};
+    if (!proc)
+      return tl::make_unexpected(text.error());
+    return fail(ec::not_running, "pid {}: no such process", pid);
+  }
+  // The program's name may contain anything, so fields count from the last
+  // parenthesis; the first word behind it is field 3.
+  auto paren = text->rfind(')');
+  if (paren == std::string::npos || paren + 2 >= text->size())
+    return fail(ec::not_running, "pid {}: no such process", pid);
+  auto rest = std::string_view{*text}.substr(paren + 2);
+  static const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
+  static const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  auto field = [&]<class T>(T, int number) {
+    return number_at<T>(rest, number - 3);
+  };
+  process_stat result;
+  result.pid = pid;
+  result.state = rest.front();
+  result.parent_pid = field(int{}, 4);
+  result.group_id = field(int{}, 5);
+  result.session_id = field(int{}, 6);
+  auto used = field(uint64_t{}, 14) + field(uint64_t{}, 15);
+  result.cpu = std::chrono::microseconds{used * 1'000'000 / ticks};
+  result.start_ticks = field(uint64_t{}, 22);
+  result.rss_bytes = field(uint64_t{}, 24) * page;
+  return result;
+}
+
+expected<uint64_t> read_start_ticks(int pid) {
+  return read_process_stat(pid).map(
+    [](const process_stat& x) { return x.start_ticks; });
+}
+
+expected<unique_fd> open_pidfd(int pid) {
+  auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (fd >= 0)
+    return unique_fd{fd};
+  if (errno == ESRCH || errno == EINVAL)
+    return fail(ec::not_running, "pid {}: no such process", pid);
+  return fail_errno(errno, fmt::format("pidfd_open {}", pid));
+}
+
+expected<unique_fd> open_pidfd(int pid, uint64_t start_ticks) {
+  auto result = open_pidfd(pid);
+  if (!result)
+    return result;
+  // Read after the open: what it says then holds for what the pidfd names.
+  auto ticks = read_start_ticks(pid);
+  if (!ticks)
+    return tl::make_unexpected(ticks.error());
+  if (*ticks != start_ticks)
+    return fail(ec::not_running, "pid {} is another process now", pid);
+  return result;
+}
+
+expected<void> send_signal(int pidfd, int signal) {
+  return signal_outcome(pidfd_signal(pidfd, signal, 0), signal);
+}
+
+expected<void> send_group_signal(int pidfd, int pid, int signal) {
+  auto error = pidfd_signal(pidfd, signal, signal_process_group);
+  if (error != EINVAL)
+    return signal_outcome(error, signal);
+  // Also EINVAL: no such signal.
+  if (auto alive = pidfd_signal(pidfd, 0, 0); alive != 0)
+    return signal_outcome(alive, signal);
+  // The leader has not been reaped, so its number cannot mean another group.
+  return signal_outcome(::kill(-pid, signal) == 0 ? 0 : errno, signal);
+}
+
+bool has_ended(int pidfd) {
+  pollfd entry{pidfd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) != 0;
+}
+
+std::optional<exit_status> exit_of_reaped(int pidfd) {
+  pidfd_info info;
+  info.mask = info_exit;
+  if (::ioctl(pidfd, get_info, &info) != 0 || (info.mask & info_exit) == 0)
+    return std::nullopt;
+  exit_status result;
+  if (WIFSIGNALED(info.exit_code)) {
+    result.reason = exit_reason::signaled;
+    result.signal = WTERMSIG(info.exit_code);
+  } else {
+    result.reason = exit_reason::exited;
+    result.code = WEXITSTATUS(info.exit_code);
+  }
+  return result;
+}
+
+} // namespace pm
