@@ -1,77 +1,19 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
-#include "test/support/daemon_fixture.hpp"
+#include "test/support/crowd.hpp"
 
 // Many processes at once: none lost, nothing leaked, nothing awake for nothing.
 
 using namespace pm::test;
 using namespace std::chrono_literals;
 
-namespace {
-
-std::string crowd(int count) {
-  std::string text = "{\"processes\": {";
-  for (int i = 0; i < count; ++i)
-    text += "\"s" + std::to_string(i)
-            + "\": {\"command\": [\"sleep\", \"infinity\"]},";
-  return text + "}}";
-}
-
-size_t descriptors(int pid) {
-  size_t count = 0;
-  for ([[maybe_unused]] auto& x : std::filesystem::directory_iterator(
-         "/proc/" + std::to_string(pid) + "/fd"))
-    ++count;
-  return count;
-}
-
-// Times that any thread of the process went to sleep or was put aside.
-long switches(int pid) {
-  long count = 0;
-  for (auto& task : std::filesystem::directory_iterator(
-         "/proc/" + std::to_string(pid) + "/task")) {
-    std::ifstream in{task.path() / "status"};
-    for (std::string line; std::getline(in, line);)
-      if (line.find("voluntary_ctxt_switches:") == 0)
-        count += std::atol(line.c_str() + line.find(':') + 1);
-  }
-  return count;
-}
-
-int zombies_of(int parent) {
-  int count = 0;
-  for (auto& x : std::filesystem::directory_iterator("/proc")) {
-    auto stat = read_file(x.path() / "stat");
-    auto paren = stat.rfind(')');
-    if (paren == std::string::npos || paren + 4 > stat.size())
-      continue;
-    if (stat[paren + 2] == 'Z' && std::atoi(stat.c_str() + paren + 4) == parent)
-      ++count;
-  }
-  return count;
-}
-
-struct fixture : daemon_fixture {
-  bool wait_for_running(size_t count) {
-    return wait_until(
-      [&] {
-        return ctl_json({"list", "--status", "running"}).Size() == count;
-      },
-      60s);
-  }
-};
-
-} // namespace
-
-BOOST_FIXTURE_TEST_SUITE(a_crowd, fixture)
+BOOST_FIXTURE_TEST_SUITE(a_crowd, crowd_fixture)
 
 BOOST_AUTO_TEST_CASE(a_thousand_start_idle_for_nothing_and_stop_without_trace) {
-  start(crowd(1000));
+  start(sleepers(1000));
   BOOST_REQUIRE(wait_for_running(1000));
   auto keeper = keeper_pid();
   std::vector<int> pids;
@@ -79,7 +21,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_start_idle_for_nothing_and_stop_without_trace) {
   for (auto& view : views.GetArray())
     pids.push_back(view["pid"].GetInt());
 
-  auto quiet = [&] { return switches(node_pid()) + switches(keeper); };
+  auto quiet = [&] { return sleeps(node_pid()) + sleeps(keeper); };
   auto before = quiet();
   std::this_thread::sleep_for(3s); // what is measured is this time itself
   BOOST_TEST(quiet() - before <= 3);

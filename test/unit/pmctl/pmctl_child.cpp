@@ -45,6 +45,7 @@ pipe_ends make_terminal() {
 [[noreturn]] void exec_child(const std::vector<std::string>& argv,
                              const child_options& options, int in, int out,
                              int err) {
+  setpgid(0, 0);
   dup2(in, 0);
   dup2(out, 1);
   dup2(err, 2);
@@ -94,6 +95,8 @@ child_outcome run_child(const std::vector<std::string>& argv,
   auto err = make_pipe();
   signal(SIGPIPE, SIG_IGN);
   auto pid = fork();
+  if (pid > 0)
+    setpgid(pid, pid);
   if (pid == 0) {
     signal(SIGPIPE, SIG_DFL);
     exec_child(argv, options, in.read, out.write, err.write);
@@ -118,7 +121,7 @@ child_outcome run_child(const std::vector<std::string>& argv,
     if (left.count() <= 0
         || poll(fds.data(), fds.size(), static_cast<int>(left.count())) == 0) {
       BOOST_ERROR("the child did not end in time");
-      kill(pid, SIGKILL);
+      kill(-pid, SIGKILL); // a pipeline is ended whole
       break;
     }
     if (fds[0].revents)

@@ -1,5 +1,8 @@
 #include "test/unit/registry/store_fixture.hpp"
 
+#include <fstream>
+#include <sstream>
+
 #include "registry/store/change_codec.hpp"
 #include "registry/store/journal_frame.hpp"
 #include "registry/store/store_files.hpp"
@@ -46,6 +49,21 @@ BOOST_AUTO_TEST_CASE(crc32c_is_the_one_of_the_standard) {
   BOOST_TEST(crc32c("123456789") == 0xE3069283u);
   BOOST_TEST(crc32c("") == 0u);
   BOOST_TEST(crc32c(std::string(32, '\0')) == 0x8A9136AAu);
+}
+
+// The lines of the format document that begin with an offset.
+BOOST_AUTO_TEST_CASE(the_example_of_the_format_document_holds) {
+  std::ifstream document{PM_SOURCE_DIR "/registry/format.md"};
+  std::string bytes;
+  for (std::string line; std::getline(document, line);) {
+    if (!line.starts_with("    000000"))
+      continue;
+    std::istringstream digits{line.substr(14, 49)};
+    for (std::string byte; digits >> byte;)
+      bytes += static_cast<char>(std::stoi(byte, nullptr, 16));
+  }
+  BOOST_TEST(
+    (bytes == encode_journal_header({2, 6}) + frame_of(7, removal{"web"})));
 }
 
 BOOST_AUTO_TEST_CASE(a_journal_cut_at_any_byte_gives_whole_groups) {
