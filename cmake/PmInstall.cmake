@@ -17,12 +17,12 @@ foreach(room IN ITEMS runtime registry actors)
 endforeach()
 
 configure_package_config_file(cmake/pmConfig.cmake.in
-  ${CMAKE_BINARY_DIR}/pmConfig.cmake INSTALL_DESTINATION ${pm_package_dir})
+  ${pm_BINARY_DIR}/pmConfig.cmake INSTALL_DESTINATION ${pm_package_dir})
 # A 0.x version promises nothing to the next one.
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/pmConfigVersion.cmake
+write_basic_package_version_file(${pm_BINARY_DIR}/pmConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/pmConfig.cmake
-  ${CMAKE_BINARY_DIR}/pmConfigVersion.cmake cmake/FindCAF.cmake
+install(FILES ${pm_BINARY_DIR}/pmConfig.cmake
+  ${pm_BINARY_DIR}/pmConfigVersion.cmake cmake/FindCAF.cmake
   DESTINATION ${pm_package_dir})
 
 install(FILES conf/pm-node.schema.json conf/demo.json conf/minimal.json

@@ -23,7 +23,7 @@ function(pm_library name)
   add_library(${name} STATIC)
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:pm_options>)
-  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_include_directories(${name} PRIVATE ${pm_SOURCE_DIR})
 endfunction()
 
 # pm_test(NAME LABEL label SOURCES ... LIBS ...): a Boost.Test program that
@@ -38,9 +38,9 @@ function(pm_test name)
     Boost::unit_test_framework)
   target_compile_definitions(${name} PRIVATE BOOST_TEST_DYN_LINK
     PM_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
-    PM_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}
-    ${CMAKE_SOURCE_DIR}/test)
+    PM_SOURCE_DIR="${pm_SOURCE_DIR}")
+  target_include_directories(${name} PRIVATE ${pm_SOURCE_DIR}
+    ${pm_SOURCE_DIR}/test)
   add_test(NAME ${name} COMMAND ${name} --log_level=test_suite
     --report_level=short)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}"
