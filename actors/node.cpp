@@ -214,7 +214,8 @@ void node_impl::open_manager() {
   from->held = std::move(held_);
   from->has_config = options_.config.has_value();
   if (options_.config)
-    from->configured = options_.config->processes;
+    from->configured = std::move(options_.config->processes);
+  options_.config.reset();
 
   queue_ = std::make_shared<work_thread>();
   node_mark begins;

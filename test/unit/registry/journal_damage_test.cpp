@@ -229,6 +229,20 @@ BOOST_AUTO_TEST_CASE(a_lost_journal_between_two_is_reported) {
   BOOST_TEST(reported("change 11 is lost"));
 }
 
+// Refused when they were written, and nobody could take them away.
+BOOST_AUTO_TEST_CASE(records_above_the_base_of_the_next_journal_do_not_count) {
+  auto two = std::make_shared<faulty_storage>();
+  two->bytes(files::journal) = encode_journal_header({1, 0})
+                               + frame_of(1, definition_of("a"))
+                               + frame_of(2, definition_of("refused"));
+  two->bytes("processes.journal.next.2") =
+    encode_journal_header({2, 1}) + frame_of(2, definition_of("b"));
+  auto store = open(two);
+  BOOST_TEST(store.records().size() == 2u);
+  BOOST_TEST(store.records().contains("b"));
+  BOOST_TEST(store.sequence() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_newer_journal_is_refused_and_nothing_is_touched) {
   auto bytes = whole;
   bytes[8] = 2;

@@ -209,6 +209,24 @@ BOOST_AUTO_TEST_CASE(a_torn_write_that_stays_does_not_hide_what_comes_next) {
   BOOST_TEST(open(disk->after_crash(true)).records().size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(
+  a_torn_journal_of_a_failed_compaction_is_not_gone_on_with) {
+  auto store = open();
+  disk->fail_next_syncs(1, EIO);
+  BOOST_TEST(!compact(store));
+  put(store, definition_of("a"));
+  disk->fail_next_appends(1, EIO);
+  disk->fail_next_truncates(1, EIO);
+  BOOST_TEST(!put(store, definition_of("torn")));
+  BOOST_TEST(compact(store).has_value());
+  BOOST_TEST(put(store, definition_of("b")).has_value());
+  BOOST_TEST(sync(store).has_value());
+  auto after = open(disk->after_crash(true));
+  BOOST_TEST(after.records().size() == 2u);
+  BOOST_TEST(after.records().contains("b"));
+  BOOST_TEST(report.lines.empty());
+}
+
 BOOST_AUTO_TEST_CASE(after_a_failed_sync_only_a_fresh_snapshot_helps) {
   auto store = open();
   put(store, definition_of("a"));
