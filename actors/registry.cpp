@@ -6,6 +6,9 @@ namespace pm {
 
 namespace {
 
+// How long those wait for a sync that nobody else has asked for.
+constexpr std::chrono::milliseconds patience{50};
+
 std::vector<change> to_store(const std::vector<registry_change>& changes) {
   std::vector<change> result;
   for (auto& x : changes) {
@@ -50,6 +53,24 @@ registry_state::promise registry_state::sync(uint64_t sequence) {
   sync_waiters_.push_back({wanted, reply});
   begin_job();
   return reply;
+}
+
+registry_state::promise registry_state::sync_later() {
+  auto reply = self_->make_response_promise<uint64_t>();
+  if (written_ <= durable_) {
+    reply.deliver(durable_);
+    return reply;
+  }
+  sync_waiters_.push_back({written_, reply});
+  if (!waiting_)
+    self_->delayed_send(self_, patience, delay_atom::value);
+  waiting_ = true;
+  return reply;
+}
+
+void registry_state::moment_over() {
+  waiting_ = false;
+  begin_job();
 }
 
 registry_state::promise registry_state::save() {
@@ -158,6 +179,8 @@ registry_actor::behavior_type registry(registry_state::pointer self,
       return self->state.write(changes);
     },
     [self](sync_atom, uint64_t sequence) { return self->state.sync(sequence); },
+    [self](later_atom) { return self->state.sync_later(); },
+    [self](delay_atom) { self->state.moment_over(); },
     [self](save_atom) { return self->state.save(); },
     [self](mark_atom) { self->state.write_mark(false); },
     [self](mark_atom, bool clean) { return self->state.mark(clean); },

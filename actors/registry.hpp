@@ -29,6 +29,8 @@ public:
 
   caf::result<uint64_t> write(const std::vector<registry_change>& changes);
   promise sync(uint64_t sequence);
+  promise sync_later();
+  void moment_over();
   promise save();
   promise mark(bool clean_shutdown);
   expected<uint64_t> write_mark(bool clean_shutdown);
@@ -49,6 +51,7 @@ private:
   std::shared_ptr<registry_store> store_;
   std::shared_ptr<work_queue> queue_;
   node_mark mark_;
+  bool waiting_ = false; // the timer for those that can wait runs
   bool busy_ = false;    // a job is under way
   uint64_t written_ = 0; // the last sequence number
   uint64_t durable_ = 0; // all up to here is on disk for good

@@ -101,7 +101,8 @@ private:
   void publish(status from);
   void keep_intent();
   void acknowledge(run_id run);
-  void after_sync(std::function<void(const caf::error*)> then);
+  void after_sync(std::function<void(const caf::error*)> then,
+                  bool soon = true);
 
   void note(const request_context& by);
   void answer(outcome promise, bool changed);

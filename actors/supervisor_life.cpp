@@ -274,6 +274,8 @@ void supervisor_state::time_limit_reached(uint64_t timer) {
 void supervisor_state::settle(const std::optional<held_run>& held) {
   is_stored_ = true;
   auto& state = record_.state;
+  if (held && held->ended && !is_alive(state.status))
+    acknowledge(held->run_id); // its end is on disk already
   if (state.status == status::backoff) {
     act(life_action::await_delay);
     return;

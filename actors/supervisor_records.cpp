@@ -65,26 +65,35 @@ void supervisor_state::keep_intent() {
 }
 
 // Calls `then` when all that was written up to now is durable, or with the
-// reason why it is not.
-void supervisor_state::after_sync(std::function<void(const caf::error*)> then) {
+// reason why it is not. With `soon` false it may take a moment longer.
+void supervisor_state::after_sync(std::function<void(const caf::error*)> then,
+                                  bool soon) {
   ++unsynced_;
   auto done = [this, then = std::move(then)](const caf::error* why) {
     then(why);
     if (--unsynced_ == 0 && leaving_)
       self_->quit();
   };
-  self_->request(on_->registry, caf::infinite, sync_atom::value, uint64_t{0})
-    .then([done](uint64_t) { done(nullptr); },
-          [done](const caf::error& why) { done(&why); });
+  auto well = [done](uint64_t) { done(nullptr); };
+  auto badly = [done](const caf::error& why) { done(&why); };
+  if (soon)
+    self_->request(on_->registry, caf::infinite, sync_atom::value, uint64_t{0})
+      .then(well, badly);
+  else
+    self_->request(on_->registry, caf::infinite, later_atom::value)
+      .then(well, badly);
 }
 
-// Lets the keeper forget a run once its end is on disk for good. If that
-// fails, the keeper remembers it, and the next node will hear of it again.
+// Lets the keeper forget a run once its end is on disk for good; nobody waits
+// for that. If it fails, the keeper remembers it, and the next node will hear
+// of it again.
 void supervisor_state::acknowledge(run_id run) {
-  after_sync([host = on_->host, run](const caf::error* why) {
-    if (why == nullptr)
-      host->acknowledge(run);
-  });
+  after_sync(
+    [host = on_->host, run](const caf::error* why) {
+      if (why == nullptr)
+        host->acknowledge(run);
+    },
+    false);
 }
 
 void supervisor_state::finish_run() {
@@ -108,7 +117,7 @@ void supervisor_state::forget() {
   send_changes(std::move(changes));
   self_->send(manager_, removed_atom::value, id());
   leaving_ = true;
-  after_sync([](const caf::error*) {});
+  after_sync([](const caf::error*) {}, false);
 }
 
 } // namespace pm

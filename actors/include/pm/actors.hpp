@@ -37,10 +37,15 @@ using registry_actor = caf::typed_actor<
   caf::replies_to<write_atom, std::vector<registry_change>>::with<uint64_t>,
   // Replies once all up to this sequence number is on disk for good.
   caf::replies_to<sync_atom, uint64_t>::with<uint64_t>,
+  // The same for all that was written before, within a moment: for what nobody
+  // waits for. Many of these share one sync.
+  caf::replies_to<later_atom>::with<uint64_t>,
   // Writes a fresh snapshot and replies with its generation.
   caf::replies_to<save_atom>::with<uint64_t>,
   // Records that this node begins, and that it ends in order.
   caf::reacts_to<mark_atom>, caf::replies_to<mark_atom, bool>::with<uint64_t>,
+  // Its own timer: a sync for those that could wait.
+  caf::reacts_to<delay_atom>,
   // From the worker thread: a sync or a snapshot is done. The text is empty,
   // or says why it failed.
   caf::reacts_to<written_atom, uint64_t, bool, std::string>>;

@@ -178,6 +178,7 @@ BOOST_AUTO_TEST_CASE(a_run_gives_its_result_and_leaves_no_record) {
   BOOST_TEST(!result.success());
   BOOST_TEST(names().empty());
   BOOST_TEST(store->records().empty());
+  advance(50ms); // nobody waits for this one
   BOOST_TEST(host.acknowledged.size() == 1u);
 }
 
@@ -265,6 +266,20 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(to_string(status_of("web")) == "running");
   BOOST_TEST(host.spawn_count("web") == 1u);
   BOOST_TEST(view("web").restart_count == 1);
+}
+
+BOOST_AUTO_TEST_CASE(an_end_that_was_recorded_but_not_acknowledged_is_now) {
+  define("job", simple_spec(restart_mode::never));
+  auto live = held("job");
+  host.exit("job", 5);
+  run_actors();
+  manager_start from;
+  from.held = {live};
+  from.held[0].ended = run_exit{};
+  reopen(from);
+  advance(50ms);
+  BOOST_TEST(host.acknowledged.count(live.run_id.str()) == 1u);
+  BOOST_TEST(view("job").exit_code.value() == 5);
 }
 
 BOOST_AUTO_TEST_CASE(a_backoff_goes_on_where_it_was) {

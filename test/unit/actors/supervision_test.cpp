@@ -286,6 +286,7 @@ BOOST_AUTO_TEST_CASE(an_exit_is_acknowledged_only_when_it_is_durable) {
   queue->hold = true;
   host.exit("web", 0);
   run();
+  advance(50ms);
   BOOST_TEST(host.acknowledged.count(run_id) == 0u);
   queue->hold = false;
   queue->release();
