@@ -86,11 +86,8 @@ public:
   int keeper_pid() const override { return keeper_pid_; }
 
   void goodbye() override {
-    on_loop([this] {
-      leaving_ = true; // the keeper's end is wanted now
-      host_->on_lost({});
-      host_->goodbye();
-    });
+    is_wanted_end_ = true;
+    on_loop([this] { host_->on_lost({}); });
   }
 
 private:
@@ -102,6 +99,12 @@ private:
   void end_on_loop(const Actor& actor);
   void dismiss();
   void keeper_lost(const error& why);
+
+  // The last word to the keeper, behind all acknowledgements.
+  void say_goodbye() {
+    if (is_wanted_end_)
+      host_->goodbye();
+  }
 
   void note(const std::string& text) const {
     if (options_.note)
@@ -128,7 +131,7 @@ private:
   std::shared_ptr<registry_store> store_;
   std::atomic<int> keeper_pid_{0};
   std::vector<held_run> held_;
-  bool leaving_ = false;
+  std::atomic<bool> is_wanted_end_{false};
   std::string boot_id_;
   registry_actor registry_;
   manager_actor manager_;
@@ -179,7 +182,7 @@ expected<void> node_impl::open_host() {
   options.state_dir = directory_->path();
   options.keeper_path = options_.keeper_path;
   options.on_trouble = [this](const std::string& text) {
-    if (!leaving_)
+    if (!is_wanted_end_)
       note("warning " + text);
   };
   auto host = make_keeper_host(loop(), std::move(options));
@@ -269,8 +272,6 @@ void node_impl::dismiss() {
   if (options_.loop != nullptr) {
     end_on_loop(manager_);
     end_on_loop(registry_);
-    for (auto turns = 0; turns < 3; ++turns) // the last frames to the keeper
-      loop().run_once(false);
     return;
   }
   caf::scoped_actor self{system_};

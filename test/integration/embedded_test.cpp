@@ -31,26 +31,29 @@ pm::node_options options_for(const std::string& state_dir) {
   return options;
 }
 
+void run_once(caf::scoped_actor& self, const pm::manager_actor& manager) {
+  pm::run_request what;
+  what.spec.command = {"sh", "-c", "echo out; echo err >&2; exit 3"};
+  self
+    ->request(manager, 30s, pm::run_atom::value, what, pm::output_listener{},
+              pm::request_context{})
+    .receive(
+      [](const pm::process_result& result) {
+        BOOST_TEST(result.stdout_text == "out\n");
+        BOOST_TEST(result.stderr_text == "err\n");
+        BOOST_TEST(result.exit.code.value() == 3);
+      },
+      [](const caf::error& why) { BOOST_ERROR(pm::from_caf(why).text); });
+}
+
 // What a client does; every answer must come.
 void use(caf::actor_system& system, const pm::manager_actor& manager) {
   caf::scoped_actor self{system};
   auto fail = [](const caf::error& why) {
     BOOST_ERROR(pm::from_caf(why).text);
   };
-  for (int i = 0; i < 20; ++i) {
-    pm::run_request what;
-    what.spec.command = {"sh", "-c", "echo out; echo err >&2; exit 3"};
-    self
-      ->request(manager, 30s, pm::run_atom::value, what, pm::output_listener{},
-                pm::request_context{})
-      .receive(
-        [](const pm::process_result& result) {
-          BOOST_TEST(result.stdout_text == "out\n");
-          BOOST_TEST(result.stderr_text == "err\n");
-          BOOST_TEST(result.exit.code.value() == 3);
-        },
-        fail);
-  }
+  for (int i = 0; i < 20; ++i)
+    run_once(self, manager);
   pm::process_definition web;
   web.handle_id = "web";
   web.spec.command = {"sleep", "1000"};
@@ -74,6 +77,8 @@ void use(caf::actor_system& system, const pm::manager_actor& manager) {
       },
       fail);
   BOOST_TEST(!process_exists(pid));
+  // Last, so that the node's end comes before its acknowledgement is due.
+  run_once(self, manager);
 }
 
 } // namespace

@@ -58,8 +58,8 @@ public:
 
   virtual int keeper_pid() const = 0;
 
-  // Tells the keeper to end when nothing is left for it to hold; after the
-  // manager has answered `shutdown`.
+  // Makes this node's end a wanted one: when it is destroyed, the keeper is
+  // told to end too as soon as it has nothing to hold.
   virtual void goodbye() = 0;
 };
 
