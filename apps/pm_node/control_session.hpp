@@ -123,6 +123,7 @@ private:
               std::function<void(std::string)> done, Ts... message);
 
   bool accept(request& x, param_reader& params);
+  void sample(const request& x, std::vector<process_view> views);
   void reply(const request& x, std::string_view result);
   void reject(const request& x, const error& why);
   void notify(std::string_view method, std::string_view members);
@@ -132,8 +133,9 @@ private:
   pointer self_ = nullptr;
   std::shared_ptr<const control_context> on_;
   control_peer peer_;
-  std::set<std::string> open_;              // ids of requests under way
-  std::map<std::string, std::string> runs_; // request id -> handle id
+  std::set<std::string> open_;               // ids of requests under way
+  std::map<std::string, std::string> runs_;  // request id -> handle id
+  std::map<std::string, std::string> specs_; // of a `show` under way, by id
   bool input_ended_ = false;
   std::string events_id_; // of the `events` that follows
 };

@@ -83,20 +83,32 @@ void control_session_state::list(request x, param_reader& params) {
       [this, x, usage](std::vector<process_view>& views) {
         if (!usage)
           return reply(x, views_json(views));
-        on_->usage->submit(
-          std::move(views), [me = control_session_actor{self_},
-                             id = x.id](std::vector<process_view> filled) {
-            caf::anon_send(me, usage_atom::value, id, std::move(filled));
-          });
+        sample(x, std::move(views));
       },
       [this, x](const caf::error& why) { reject(x, from_caf(why)); });
+}
+
+// Fills in what the processes use; goes on in usage_done.
+void control_session_state::sample(const request& x,
+                                   std::vector<process_view> views) {
+  on_->usage->submit(
+    std::move(views), [me = control_session_actor{self_},
+                       id = x.id](std::vector<process_view> filled) {
+      caf::anon_send(me, usage_atom::value, id, std::move(filled));
+    });
 }
 
 void control_session_state::usage_done(const std::string& id,
                                        const std::vector<process_view>& views) {
   request x;
   x.id = id;
-  reply(x, views_json(views));
+  auto shown = specs_.find(id);
+  if (shown == specs_.end())
+    return reply(x, views_json(views));
+  auto spec = std::move(shown->second);
+  specs_.erase(shown);
+  reply(x, fmt::format("{{{},\"spec\":{}}}", members_of(to_json(views.front())),
+                       spec));
 }
 
 void control_session_state::show(request x, param_reader& params) {
@@ -112,8 +124,8 @@ void control_session_state::show(request x, param_reader& params) {
   self_->request(on_->manager, x.deadline, get_atom::value, name)
     .then(
       [this, x, view](const process_record& record) {
-        reply(x, fmt::format("{{{},\"spec\":{}}}", members_of(to_json(*view)),
-                             to_json(record.definition.spec)));
+        specs_[x.id] = to_json(record.definition.spec);
+        sample(x, {std::move(*view)});
       },
       [this, x](const caf::error& why) { reject(x, from_caf(why)); });
 }
