@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/restart_policy.hpp"
+#include "runtime/os/proc.hpp"
 
 // How a life goes on: the steps of the table, what they ask for, and what the
 // host and the timers say.
@@ -291,6 +292,17 @@ void supervisor_state::settle(const std::optional<held_run>& held) {
       persist();
       if (state.wanted)
         autostart();
+    } else if (state.identity.boot_id == on_->boot_id
+               && open_pidfd(state.identity.pid, state.identity.start_ticks)) {
+      // Both halves died and the process did not: nobody watches it, and
+      // nothing is started beside it.
+      state.wanted = false;
+      state.exit = exit_status{};
+      state.status = status::failed;
+      state.status_text = fmt::format("pid {} lives on, and no keeper holds it",
+                                      state.identity.pid);
+      publish(status::unknown);
+      persist();
     } else {
       finish({exit_status{}, now(), false, {}, {}, false, false});
     }
