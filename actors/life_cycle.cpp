@@ -22,6 +22,7 @@ constexpr transition table[] = {
   {s::starting, e::spawned, s::running, a::nothing},
   {s::starting, e::spawn_failed, s::failed, a::retire},
   {s::starting, e::spawn_retry, s::backoff, a::await_delay},
+  {s::starting, e::not_recorded, s::stopped, a::retire},
 
   {s::running, e::start, s::running, a::nothing},
   {s::running, e::restart, s::stopping, a::terminate},

@@ -23,13 +23,14 @@ namespace pm {
 //   group_left    the process is reaped, others of its group live on
 //   grace_expired the time between the signal and SIGKILL has passed
 //   delay_elapsed the restart is due now
+//   not_recorded  the start was refused by the registry, nothing has begun
 //   adopted       a run from before this node was proven alive
 // clang-format off
 #define PM_LIFE_EVENTS(X) \
   X(start) X(stop) X(kill) X(restart) X(spawned) X(spawn_failed) \
   X(spawn_retry) X(ended_well) X(ended_badly) X(ended_retry) \
   X(ended_again) X(group_left) X(grace_expired) X(delay_elapsed) \
-  X(adopted)
+  X(not_recorded) X(adopted)
 // clang-format on
 PM_ENUM(life_event, PM_LIFE_EVENTS)
 

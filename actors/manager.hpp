@@ -12,9 +12,13 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
+#include <pm/registry_store.hpp>
+
 #include "actors/supervision.hpp"
 
 namespace pm {
+
+struct supervisor_start;
 
 // What a manager begins with: what the registry and the keeper knew, and what
 // the configuration defines.
@@ -22,6 +26,8 @@ struct manager_start {
   std::vector<process_record> records;
   std::vector<held_run> held;
   std::vector<process_definition> configured;
+  std::vector<request_mark> requests; // that were acted upon
+  recovery_report report;             // what the registry found
   // The configuration is there: what it does not name any more goes.
   bool has_config = false;
   // The node ended in order last time, or the machine was booted since.
@@ -45,10 +51,15 @@ public:
   outcome restart(const std::string& id, bool force, request_context by);
   outcome signal(const std::string& id, int number, request_context by);
   outcome remove(const std::string& id, bool force, request_context by);
+  outcome migrate(process_record what, request_context by);
   caf::result<uint64_t> cleanup(request_context by);
 
   caf::result<process_view> status_of(const std::string& id);
   caf::result<process_record> get(const std::string& id);
+  caf::result<std::vector<ended_run>> history(const std::string& id,
+                                              uint64_t count_max);
+  caf::result<process_reasons> reasons(const std::string& id,
+                                       uint64_t count_max);
   caf::result<std::vector<process_view>> list(const list_filter& filter);
   std::vector<std::string> resolve(const std::vector<std::string>& names) const;
   caf::result<process_view> wait(const std::string& id, wait_target target);
@@ -65,9 +76,12 @@ public:
 
   caf::result<bool> shutdown(bool leave_running, bool hurry);
 
+  void settled(recovered_run what);
+  const recovery_report& found_at_start() const { return found_at_start_; }
   void report(process_state state, process_event event);
   void defined(process_definition what);
   void removed(const std::string& id);
+  void not_acted_upon(const std::string& id, const std::string& request_id);
 
   pointer self() const { return self_; }
   const supervision& on() const { return *on_; }
@@ -84,14 +98,17 @@ private:
     caf::typed_response_promise<process_view> promise;
   };
 
-  entry& add(process_record record, bool restored, std::optional<held_run> held,
-             bool begin);
+  entry& add(process_record record, bool begin = false);
+  entry& spawn(std::shared_ptr<supervisor_start> how);
   void reconcile(const manager_start& from);
   entry* find(const std::string& id);
   bool is_known(const std::string& name) const;
   caf::error nobody(const std::string& id) const;
   caf::error refuse_start(const std::string& what) const;
   void prepare(request_context& by) const;
+  bool is_repeated(const std::string& id, const request_context& by);
+  void remember(request_mark request);
+  change_outcome as_it_is(const std::string& id);
   void stop_all(bool force);
   void stopped_one();
 
@@ -100,8 +117,10 @@ private:
   std::map<std::string, entry> entries_;
   std::vector<waiter> waiters_;
   std::vector<event_listener> listeners_;
+  recovery_report found_at_start_;
   std::deque<process_event> events_; // the last `events_max`
   uint64_t event_seq_ = 0;
+  std::deque<request_mark> requests_; // the last `request_marks_max`
   bool going_down_ = false;
   std::optional<caf::error> dismissed_; // ends when no supervisor is left
   std::set<caf::actor_addr> supervisors_;

@@ -1,5 +1,7 @@
 #include "actors/manager.hpp"
 
+#include <algorithm>
+
 #include <pm/json.hpp>
 
 #include "actors/supervisor.hpp"
@@ -8,6 +10,42 @@
 // answers the client itself.
 
 namespace pm {
+
+// -- requests that come again -------------------------------------------------
+
+// Notes the request. True if it was there before: it is not acted upon again.
+bool manager_state::is_repeated(const std::string& id,
+                                const request_context& by) {
+  if (by.request_id.empty())
+    return false;
+  request_mark mark{by.request_id, id};
+  if (std::find(requests_.begin(), requests_.end(), mark) != requests_.end())
+    return true;
+  remember(std::move(mark));
+  return false;
+}
+
+void manager_state::remember(request_mark request) {
+  requests_.push_back(std::move(request));
+  if (requests_.size() > request_marks_max)
+    requests_.pop_front();
+}
+
+void manager_state::not_acted_upon(const std::string& id,
+                                   const std::string& request_id) {
+  std::erase(requests_, request_mark{request_id, id});
+}
+
+// The answer to a request that was acted upon before.
+change_outcome manager_state::as_it_is(const std::string& id) {
+  change_outcome result;
+  result.process.handle_id = id;
+  if (auto* found = find(id))
+    result.process = make_view(*on_, found->record);
+  return result;
+}
+
+// -- requests -----------------------------------------------------------------
 
 caf::result<process_result>
 manager_state::run(run_request what, output_listener to, request_context by) {
@@ -24,13 +62,20 @@ manager_state::run(run_request what, output_listener to, request_context by) {
     return to_caf(
       {ec::already_exists,
        fmt::format("run '{}': a process of this name exists", what.handle_id)});
+  for (auto& x : requests_)
+    if (!by.request_id.empty() && x.request_id == by.request_id)
+      return to_caf({ec::already_exists,
+                     fmt::format("run: request {} was acted upon already, as "
+                                 "'{}'; its history tells how it ended",
+                                 x.request_id, x.handle_id)});
+  (void)is_repeated(what.handle_id, by);
   prepare(by);
   what.spec.restart = restart_mode::never;
   process_record record;
   record.definition = {what.handle_id, origin::adhoc, on_->now(), what.spec};
   record.state.status = status::stopped;
   record.state.removable = true;
-  auto& added = add(std::move(record), false, {}, false);
+  auto& added = add(std::move(record));
   return self_->delegate(added.supervisor, run_atom::value, std::move(what),
                          std::move(to), std::move(by));
 }
@@ -46,6 +91,8 @@ manager_state::outcome manager_state::define(process_definition what,
       {ok.error().code,
        fmt::format("define '{}': {}", what.handle_id, ok.error().text)});
   prepare(by);
+  if (is_repeated(what.handle_id, by))
+    return as_it_is(what.handle_id);
   what.created_at = on_->now();
   auto* found = find(what.handle_id);
   if (found != nullptr && is_alive(found->record.state.status))
@@ -59,7 +106,7 @@ manager_state::outcome manager_state::define(process_definition what,
     record.definition = what;
     record.state.status = status::stopped;
     record.state.last_updated = on_->now();
-    found = &add(std::move(record), false, {}, false);
+    found = &add(std::move(record));
   }
   auto supervisor = found->supervisor;
   if (!start)
@@ -78,6 +125,8 @@ manager_state::outcome manager_state::start(const std::string& id,
   if (found == nullptr)
     return nobody(id);
   prepare(by);
+  if (is_repeated(id, by) && found->record.state.status != status::starting)
+    return as_it_is(id);
   return self_->delegate(found->supervisor, start_atom::value, std::move(by));
 }
 
@@ -87,6 +136,8 @@ manager_state::outcome manager_state::stop(const std::string& id, bool force,
   if (found == nullptr)
     return nobody(id);
   prepare(by);
+  if (is_repeated(id, by) && found->record.state.status != status::stopping)
+    return as_it_is(id);
   return self_->delegate(found->supervisor, stop_atom::value, force,
                          std::move(by));
 }
@@ -99,6 +150,8 @@ manager_state::outcome manager_state::restart(const std::string& id, bool force,
   if (found == nullptr)
     return nobody(id);
   prepare(by);
+  if (is_repeated(id, by))
+    return as_it_is(id);
   return self_->delegate(found->supervisor, restart_atom::value, force,
                          std::move(by));
 }
@@ -109,16 +162,22 @@ manager_state::outcome manager_state::signal(const std::string& id, int number,
   if (found == nullptr)
     return nobody(id);
   prepare(by);
+  if (is_repeated(id, by))
+    return as_it_is(id);
   return self_->delegate(found->supervisor, signal_atom::value, number,
                          std::move(by));
 }
 
 manager_state::outcome manager_state::remove(const std::string& id, bool force,
                                              request_context by) {
-  auto* found = find(id);
-  if (found == nullptr)
-    return nobody(id);
   prepare(by);
+  if (is_repeated(id, by))
+    return as_it_is(id);
+  auto* found = find(id);
+  if (found == nullptr) {
+    not_acted_upon(id, by.request_id);
+    return nobody(id);
+  }
   auto supervisor = found->supervisor;
   if (!force)
     return self_->delegate(supervisor, remove_atom::value, std::move(by));
@@ -131,6 +190,28 @@ manager_state::outcome manager_state::remove(const std::string& id, bool force,
       },
       [promise](const caf::error& why) mutable { promise.deliver(why); });
   return promise;
+}
+
+manager_state::outcome manager_state::migrate(process_record what,
+                                              request_context by) {
+  auto& id = what.definition.handle_id;
+  if (auto ok = check_handle_id(id); !ok)
+    return to_caf(ok.error());
+  if (find(id) != nullptr)
+    return to_caf(
+      {ec::already_exists,
+       fmt::format("migrate '{}': a process of this name exists", id)});
+  prepare(by);
+  what.definition.origin = origin::adhoc;
+  what.state.asked =
+    asker{by.cause, by.correlation_id, by.uid, by.pid, by.program, on_->now()};
+  auto how = std::make_shared<supervisor_start>();
+  how->record = what;
+  how->restored = how->is_new = true;
+  auto& added = spawn(std::move(how));
+  // Answers once all that was written up to now is durable.
+  return self_->delegate(added.supervisor, define_atom::value,
+                         std::move(what.definition), std::move(by));
 }
 
 caf::result<uint64_t> manager_state::cleanup(request_context by) {

@@ -68,6 +68,8 @@ void manager_state::init(pointer self, std::shared_ptr<const supervision> on) {
 // --------------------
 
 void manager_state::restore(const manager_start& from) {
+  found_at_start_ = from.report;
+  requests_.assign(from.requests.begin(), from.requests.end());
   std::map<run_id, const held_run*> held;
   for (auto& x : from.held)
     held.emplace(x.run_id, &x);
@@ -82,7 +84,12 @@ void manager_state::restore(const manager_start& from) {
     auto up_at_boot = from.fresh && definition.origin == origin::config
                       && definition.spec.autostart && !state.held_down;
     auto begin = up_at_boot || (state.wanted && !is_alive(state.status));
-    add(record, true, std::move(its_run), begin);
+    auto how = std::make_shared<supervisor_start>();
+    how->record = record;
+    how->restored = true;
+    how->held = std::move(its_run);
+    how->begin = begin;
+    spawn(std::move(how));
   }
   for (auto& [run, x] : held)
     if (x->ended)
@@ -107,7 +114,7 @@ void manager_state::reconcile(const manager_start& from) {
     record.definition.created_at = on_->now();
     record.state.status = status::stopped;
     record.state.last_updated = on_->now();
-    auto& added = add(std::move(record), false, {}, definition.spec.autostart);
+    auto& added = add(std::move(record), definition.spec.autostart);
     if (!definition.spec.autostart)
       self_->send(added.supervisor, define_atom::value, definition);
   }
@@ -121,14 +128,16 @@ void manager_state::reconcile(const manager_start& from) {
   }
 }
 
-manager_state::entry& manager_state::add(process_record record, bool restored,
-                                         std::optional<held_run> held,
-                                         bool begin) {
+manager_state::entry& manager_state::add(process_record record, bool begin) {
   auto how = std::make_shared<supervisor_start>();
-  how->record = record;
-  how->restored = restored;
-  how->held = std::move(held);
+  how->record = std::move(record);
   how->begin = begin;
+  return spawn(std::move(how));
+}
+
+manager_state::entry&
+manager_state::spawn(std::shared_ptr<supervisor_start> how) {
+  auto record = how->record;
   auto id = record.definition.handle_id;
   auto actor = self_->spawn(supervisor, on_, manager_actor{self_},
                             std::shared_ptr<const supervisor_start>{how});
@@ -173,6 +182,44 @@ caf::result<process_record> manager_state::get(const std::string& id) {
   if (found == nullptr)
     return nobody(id);
   return found->record;
+}
+
+caf::result<std::vector<ended_run>>
+manager_state::history(const std::string& id, uint64_t count_max) {
+  if (find(id) != nullptr)
+    return self_->delegate(on_->registry, history_atom::value, id, count_max);
+  auto promise = self_->make_response_promise<std::vector<ended_run>>();
+  self_
+    ->request(on_->registry, caf::infinite, history_atom::value, id, count_max)
+    .then(
+      [this, promise, id](std::vector<ended_run>& runs) mutable {
+        if (runs.empty())
+          promise.deliver(nobody(id));
+        else
+          promise.deliver(std::move(runs));
+      },
+      [promise](const caf::error& why) mutable { promise.deliver(why); });
+  return promise;
+}
+
+caf::result<process_reasons> manager_state::reasons(const std::string& id,
+                                                    uint64_t count_max) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  auto& state = found->record.state;
+  process_reasons known{
+    make_view(*on_, found->record), state.asked, state.run_asked, {}};
+  auto promise = self_->make_response_promise<process_reasons>();
+  self_
+    ->request(on_->registry, caf::infinite, history_atom::value, id, count_max)
+    .then(
+      [promise, known](std::vector<ended_run>& runs) mutable {
+        known.history = std::move(runs);
+        promise.deliver(std::move(known));
+      },
+      [promise](const caf::error& why) mutable { promise.deliver(why); });
+  return promise;
 }
 
 caf::result<std::vector<process_view>>
@@ -270,6 +317,10 @@ std::vector<process_event> manager_state::events_after(uint64_t seq) const {
     if (event.seq > seq)
       result.push_back(event);
   return result;
+}
+
+void manager_state::settled(recovered_run what) {
+  found_at_start_.runs.push_back(std::move(what));
 }
 
 void manager_state::report(process_state state, process_event event) {

@@ -10,5 +10,8 @@ PM_INSTANTIATE_JSON(list_filter)
 PM_INSTANTIATE_JSON(run_request)
 PM_INSTANTIATE_JSON(registry_change)
 PM_INSTANTIATE_JSON(run_exit)
+PM_INSTANTIATE_JSON(process_reasons)
+PM_INSTANTIATE_JSON(recovery_report)
+PM_INSTANTIATE_JSON(recovered_run)
 
 } // namespace pm

@@ -127,10 +127,10 @@ private:
   std::unique_ptr<event_loop> own_loop_;
   std::unique_ptr<keeper_connection> host_;
   std::unique_ptr<host_bridge> bridge_;
-  std::shared_ptr<work_thread> queue_;
   std::shared_ptr<registry_store> store_;
   std::atomic<int> keeper_pid_{0};
   std::vector<held_run> held_;
+  recovery_report found_;
   std::atomic<bool> is_wanted_end_{false};
   std::string boot_id_;
   registry_actor registry_;
@@ -174,6 +174,10 @@ expected<void> node_impl::open_registry() {
   store_ = std::make_shared<registry_store>(std::move(*store));
   for (auto& line : report.lines)
     note("warning registry: " + line);
+  found_.records_replayed = report.records_replayed;
+  found_.bytes_cut = report.bytes_cut;
+  found_.registry_lines = std::move(report.lines);
+  found_.kept_aside = std::move(report.kept_aside);
   return {};
 }
 
@@ -214,18 +218,21 @@ void node_impl::open_manager() {
   from->fresh = mark.clean_shutdown || mark.boot_id != boot_id_;
   for (auto& [id, record] : store_->records())
     from->records.push_back(record);
+  from->requests.assign(store_->requests().begin(), store_->requests().end());
   from->held = std::move(held_);
+  found_.clean = mark.clean_shutdown;
+  from->report = std::move(found_);
   from->has_config = options_.config.has_value();
   if (options_.config)
     from->configured = std::move(options_.config->processes);
   options_.config.reset();
 
-  queue_ = std::make_shared<work_thread>();
+  registry_queues queues{std::make_shared<work_thread>(),
+                         std::make_shared<work_thread>()};
   node_mark begins;
   begins.boot_id = boot_id_;
   begins.name = options_.name;
-  registry_ = system_.spawn(
-    registry, store_, std::static_pointer_cast<work_queue>(queue_), begins);
+  registry_ = system_.spawn(registry, store_, std::move(queues), begins);
   caf::anon_send(registry_, mark_atom::value);
 
   auto on = std::make_shared<supervision>();

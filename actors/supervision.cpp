@@ -67,7 +67,7 @@ process_view make_view(const supervision& on, const process_record& record) {
   if (state.identity.pid != 0)
     view.pid = state.identity.pid;
   view.run_id = state.run_id.str();
-  view.correlation_id = state.correlation_id;
+  view.correlation_id = state.asked.correlation_id;
   view.command = spec.command;
   view.created_at = definition.created_at;
   view.started_at = state.started_at;
@@ -81,7 +81,7 @@ process_view make_view(const supervision& on, const process_record& record) {
       view.exit_signal = signal_name(*state.exit->signal);
     view.reason = state.exit->reason;
   }
-  view.cause = state.cause;
+  view.cause = state.asked.cause;
   view.restart_count = state.restart_count;
   view.retry_at = state.retry_at;
   view.status_text = state.status_text;
@@ -107,7 +107,7 @@ make_spawn_request(const supervision& on, const process_record& record,
     variables[name] = value;
   variables["PM_HANDLE_ID"] = definition.handle_id;
   variables["PM_RUN_ID"] = state.run_id.str();
-  variables["PM_CORRELATION_ID"] = state.correlation_id;
+  variables["PM_CORRELATION_ID"] = state.asked.correlation_id;
   if (!on.socket_path.empty())
     variables["PM_SOCKET"] = on.socket_path;
   if (spec.replica > 0)

@@ -22,7 +22,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
   auto& state = self->state;
   state.init(self, std::move(on), std::move(manager), how->record);
   if (how->restored)
-    state.settle(how->held);
+    state.settle(*how);
   if (how->begin)
     state.autostart();
   return {
@@ -39,8 +39,8 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](restart_atom, bool force, request_context& by) {
       return self->state.restart(force, std::move(by));
     },
-    [self](signal_atom, int number, const request_context&) {
-      return self->state.signal(number);
+    [self](signal_atom, int number, request_context& by) {
+      return self->state.signal(number, std::move(by));
     },
     [self](define_atom, process_definition& what, const request_context&) {
       return self->state.define(std::move(what));

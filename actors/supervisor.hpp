@@ -16,6 +16,8 @@
 
 namespace pm {
 
+struct supervisor_start;
+
 // One process, its life cycle and its timers. `apply` is the one door through
 // which its status changes.
 class supervisor_state {
@@ -28,7 +30,7 @@ public:
 
   // Establishes what became of a run from before this node. `held` is what
   // the keeper knows of it.
-  void settle(const std::optional<held_run>& held);
+  void settle(const supervisor_start& how);
 
   // Starts a process that is not alive, on the node's own account.
   void autostart();
@@ -40,7 +42,7 @@ public:
   run(run_request what, output_listener to, request_context by);
   outcome stop(bool force, request_context by);
   outcome restart(bool force, request_context by);
-  caf::result<change_outcome> signal(int number);
+  outcome signal(int number, request_context by);
   outcome define(process_definition what);
   bool redefine(process_definition what);
   outcome remove();
@@ -80,6 +82,9 @@ private:
     process_result result;
   };
 
+  // What follows a write: null if it was taken, else why not.
+  using after_write = std::function<void(const error*)>;
+
   bool step(life_event on);
   void apply(const transition& row);
   void act(life_action what);
@@ -93,11 +98,18 @@ private:
   void fail_spawn(error why);
   void finish_run();
   void forget();
+  void go_on_restarting(outcome promise, bool force, bool wait);
+  void send_signal(outcome promise, int number);
 
-  void persist();
-  void send_changes(std::vector<registry_change> changes);
-  void write_done();
-  void write_refused(const caf::error& why);
+  void persist(after_write then = {});
+  void write(registry_change change, after_write then);
+  void intent_written(const error* why_not);
+  void refuse_start(process_state before, const error& why);
+  void postpone_start(const error& why);
+  void settle_held(const held_run& held, bool was_stopping);
+  void settle_unheld();
+  void tell_fate(run_fate fate, const std::optional<exit_status>& exit = {});
+  void note_end(const exit_status& exit, timestamp at);
   void publish(status from);
   void keep_intent();
   void acknowledge(run_id run);
@@ -107,7 +119,7 @@ private:
   void note(const request_context& by);
   void answer(outcome promise, bool changed);
   void answer_all(std::vector<waiter>& waiters);
-  void reject_all(std::vector<waiter>& waiters, const error& why);
+  void reject_all(std::vector<waiter> waiters, const error& why);
   signal_scope scope() const;
   bool is_current(const std::string& run) const;
   bool is_up() const;
@@ -120,7 +132,9 @@ private:
   manager_actor manager_;
   process_record record_;
   bool is_stored_ = false;     // the definition is in the registry
+  bool was_stored_ = false;    // some definition is in the registry
   bool spawn_pending_ = false; // the intent is being written
+  bool spawn_written_ = false; // it is on its way to the registry
   bool again_ = false;         // a new run is to follow this one
   bool forced_ = false;        // SIGKILL was sent or is due
   bool going_down_ = false;    // the node's shutdown ends this run
@@ -129,6 +143,11 @@ private:
   int unsynced_ = 0;           // sync requests under way
   uint64_t timer_ = 0;         // the number of the timer that counts
   uint64_t limit_timer_ = 0;
+  std::string request_id_;         // goes with the next write
+  std::optional<asker> end_asked_; // who asked for the end of this run
+  std::optional<ended_run> ended_; // goes with the next write
+  // While a start that a client asked for is being written: what was before.
+  std::optional<process_state> before_start_;
   std::optional<run_exit> exit_;    // reaped, the group lives on
   std::optional<run_id> ended_run_; // the keeper may forget it once durable
   std::vector<waiter> start_waiters_;
@@ -141,6 +160,7 @@ private:
 struct supervisor_start {
   process_record record;
   bool restored = false;
+  bool is_new = false; // with `restored`: the registry does not have it yet
   std::optional<held_run> held; // with `restored`: what the keeper knows
   // Start it when it has settled and is neither alive nor due to restart.
   bool begin = false;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "actors/restart_policy.hpp"
-#include "runtime/os/proc.hpp"
 
 // How a life goes on: the steps of the table, what they ask for, and what the
 // host and the timers say.
@@ -79,18 +78,18 @@ void supervisor_state::begin_run() {
   auto& state = record_.state;
   again_ = forced_ = timed_out_ = false;
   exit_.reset();
+  end_asked_.reset();
+  state.run_asked = state.asked;
   state.run_id = run_id::make(now());
   state.identity = {};
   state.started_at.reset();
   state.status_text.clear();
   note_start(spec(), state, now());
   spawn_pending_ = true;
+  spawn_written_ = false;
 }
 
 void supervisor_state::spawn() {
-  spawn_pending_ = false;
-  if (record_.state.status == status::stopping)
-    return fail_spawn({ec::cancelled, "stopped before it began"});
   auto request = make_spawn_request(
     *on_, record_,
     run_ ? run_->request.environment : std::map<std::string, std::string>{});
@@ -135,6 +134,8 @@ void supervisor_state::fail_spawn(error why) {
   auto& state = record_.state;
   state.exit = exit_status{exit_reason::spawn_failed, {}, {}};
   state.ended_at = now();
+  note_end(*state.exit, *state.ended_at);
+  ended_->text = why.text;
   if (run_)
     run_->why_not = why;
   auto event = classify(*state.exit, milliseconds{0}, *state.ended_at);
@@ -145,7 +146,7 @@ void supervisor_state::fail_spawn(error why) {
   state.status_text = why.text;
   step(event);
   if (state.status != status::starting)
-    reject_all(start_waiters_,
+    reject_all(std::exchange(start_waiters_, {}),
                {why.code, fmt::format("{}; '{}' is now {}", why.text, id(),
                                       to_string(state.status))});
 }
@@ -194,6 +195,7 @@ void supervisor_state::finish(run_exit how) {
   auto uptime = state.started_at
                   ? std::max(milliseconds{0}, how.at - *state.started_at)
                   : milliseconds{0};
+  note_end(how.exit, how.at);
   state.exit = how.exit;
   state.ended_at = how.at;
   state.identity = {};
@@ -212,7 +214,9 @@ void supervisor_state::finish(run_exit how) {
     feeder.deliver(to_caf(
       {ec::not_running, fmt::format("stdin of '{}': it has ended", id())}));
   feeders_.clear();
-  step(classify(how.exit, uptime, how.at));
+  auto event = classify(how.exit, uptime, how.at);
+  ended_->text = state.status_text;
+  step(event);
 }
 
 life_event supervisor_state::classify(const exit_status& exit,
@@ -230,7 +234,8 @@ life_event supervisor_state::classify(const exit_status& exit,
   state.failures = decision.failures;
   state.status_text = decision.text;
   if (decision.restart) {
-    state.cause = cause::policy;
+    state.asked =
+      asker{cause::policy, state.asked.correlation_id, -1, 0, {}, at};
     state.retry_at = at + decision.delay;
     return life_event::ended_retry;
   }
@@ -258,7 +263,8 @@ void supervisor_state::grace_expired(uint64_t timer) {
 void supervisor_state::delay_elapsed(uint64_t timer) {
   if (timer != timer_ || record_.state.status != status::backoff)
     return;
-  ++record_.state.restart_count;
+  if (record_.state.asked.cause == cause::policy)
+    ++record_.state.restart_count;
   step(life_event::delay_elapsed);
 }
 
@@ -268,71 +274,6 @@ void supervisor_state::time_limit_reached(uint64_t timer) {
   timed_out_ = true;
   record_.state.wanted = false;
   step(life_event::stop);
-}
-
-// -- after a restart of the node ----------------------------------------------
-
-void supervisor_state::settle(const std::optional<held_run>& held) {
-  is_stored_ = true;
-  auto& state = record_.state;
-  if (held && held->ended && !is_alive(state.status))
-    acknowledge(held->run_id); // its end is on disk already
-  if (state.status == status::backoff) {
-    act(life_action::await_delay);
-    return;
-  }
-  if (!is_alive(state.status))
-    return;
-  auto was_stopping = state.status == status::stopping;
-  state.status = status::unknown;
-  if (!held) {
-    if (state.identity.pid == 0) { // the intent only: it never began
-      state.status = status::stopped;
-      publish(status::unknown);
-      persist();
-      if (state.wanted)
-        autostart();
-    } else if (state.identity.boot_id == on_->boot_id
-               && open_pidfd(state.identity.pid, state.identity.start_ticks)) {
-      // Both halves died and the process did not: nobody watches it, and
-      // nothing is started beside it.
-      state.wanted = false;
-      state.exit = exit_status{};
-      state.status = status::failed;
-      state.status_text = fmt::format("pid {} lives on, and no keeper holds it",
-                                      state.identity.pid);
-      publish(status::unknown);
-      persist();
-    } else {
-      finish({exit_status{}, now(), false, {}, {}, false, false});
-    }
-    return;
-  }
-  state.identity = held->identity;
-  if (!state.started_at)
-    state.started_at = now();
-  auto request = make_spawn_request(*on_, record_, {});
-  if (state.removable)
-    request.output = output_mode::capture;
-  // Of a run that has ended, the host tells the exit again, after what its
-  // pipes still hold has been moved.
-  on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
-  if (held->ended)
-    return;
-  step(life_event::adopted);
-  if (!was_stopping)
-    return;
-  again_ = state.wanted; // a restart, or a shutdown that was cut short
-  step(again_ ? life_event::restart : life_event::stop);
-}
-
-void supervisor_state::autostart() {
-  auto& state = record_.state;
-  if (is_alive(state.status) || state.status == status::backoff)
-    return;
-  state.wanted = true;
-  state.cause = cause::config;
-  step(life_event::start);
 }
 
 // -- small words --------------------------------------------------------------

@@ -1,43 +1,123 @@
 #include "actors/supervisor.hpp"
 
+#include <utility>
+
 // What a supervisor tells the registry and the manager.
 
 namespace pm {
 
-void supervisor_state::persist() {
+namespace {
+
+// How long a start that policy wants waits for the disk.
+constexpr milliseconds record_retry_delay{1000};
+
+} // namespace
+
+// Writes the state, with the definition if that is new. The write before a
+// spawn is its intent: the spawn follows when it was taken.
+void supervisor_state::persist(after_write then) {
   registry_change change;
   change.handle_id = id();
-  if (!is_stored_)
+  auto defines = !is_stored_;
+  if (defines)
     change.definition = record_.definition;
   is_stored_ = true;
   change.state = record_.state;
-  std::vector<registry_change> changes;
-  changes.push_back(std::move(change));
-  send_changes(std::move(changes));
+  change.ended = std::exchange(ended_, std::nullopt);
+  change.request_id = std::exchange(request_id_, {});
+  auto is_intent = spawn_pending_ && !spawn_written_;
+  spawn_written_ = spawn_pending_;
+  write(std::move(change),
+        [this, is_intent, defines, then = std::move(then)](const error* why) {
+          if (why == nullptr && defines)
+            was_stored_ = true;
+          if (is_intent)
+            intent_written(why);
+          if (then)
+            then(why);
+        });
 }
 
-void supervisor_state::send_changes(std::vector<registry_change> changes) {
+void supervisor_state::write(registry_change change, after_write then) {
+  auto request = change.request_id;
+  std::vector<registry_change> changes;
+  changes.push_back(std::move(change));
   self_
     ->request(on_->registry, caf::infinite, write_atom::value,
               std::move(changes))
-    .then([this](uint64_t) { write_done(); },
-          [this](const caf::error& why) { write_refused(why); });
+    .then([then](uint64_t) { then(nullptr); },
+          [this, then, request](const caf::error& why) {
+            if (!request.empty()) // it may come again
+              self_->send(manager_, refused_atom::value, id(), request);
+            auto ours = from_caf(why);
+            then(&ours);
+          });
 }
 
-void supervisor_state::write_done() {
-  if (spawn_pending_)
-    spawn();
-}
-
-void supervisor_state::write_refused(const caf::error& why) {
-  auto text = from_caf(why);
-  is_stored_ = false; // written whole with the next change
+// The registry keeps in memory what the disk has refused; only what has not
+// happened yet can be refused.
+void supervisor_state::intent_written(const error* why_not) {
   if (!spawn_pending_)
     return;
   spawn_pending_ = false;
-  text.text = fmt::format("spawn '{}': its intent could not be recorded: {}",
-                          id(), text.text);
-  fail_spawn(std::move(text));
+  auto before = std::exchange(before_start_, std::nullopt);
+  if (record_.state.status == status::stopping)
+    fail_spawn({ec::cancelled, "stopped before it began"});
+  else if (why_not == nullptr)
+    spawn();
+  else if (before)
+    refuse_start(std::move(*before), *why_not);
+  else
+    postpone_start(*why_not);
+}
+
+// Nothing has happened yet: all is as it was.
+void supervisor_state::refuse_start(process_state before, const error& why) {
+  record_.state = std::move(before);
+  record_.state.status = status::starting;
+  record_.state.wanted = false;
+  error refused{why.code, fmt::format("start '{}': it could not be recorded "
+                                      "({}); it was not started",
+                                      id(), why.text)};
+  record_.state.status_text = refused.text;
+  if (run_)
+    run_->why_not = refused;
+  auto waiters = std::move(start_waiters_);
+  start_waiters_.clear();
+  step(life_event::not_recorded);
+  reject_all(waiters, refused);
+  if (!was_stored_ && !leaving_)
+    forget();
+}
+
+// What is up by policy comes up as soon as it can be recorded.
+void supervisor_state::postpone_start(const error& why) {
+  auto& state = record_.state;
+  if (!state.recent_starts.empty())
+    state.recent_starts.pop_back();
+  if (state.asked.cause == cause::policy && state.restart_count > 0)
+    --state.restart_count;
+  state.retry_at = now() + record_retry_delay;
+  state.status_text =
+    fmt::format("waits until it can be recorded: {}", why.text);
+  step(life_event::spawn_retry);
+}
+
+void supervisor_state::note_end(const exit_status& exit, timestamp at) {
+  auto& state = record_.state;
+  ended_run run;
+  run.handle_id = id();
+  run.run_id = state.run_id;
+  run.pid = state.identity.pid;
+  run.started_at = state.started_at;
+  run.ended_at = at;
+  run.exit = exit;
+  run.started = state.run_asked;
+  if (end_asked_)
+    run.ended = *end_asked_;
+  else if (state.status == status::stopping && !timed_out_)
+    run.ended = state.asked; // asked of the node before this one
+  ended_ = std::move(run);
 }
 
 void supervisor_state::publish(status from) {
@@ -46,10 +126,10 @@ void supervisor_state::publish(status from) {
   event.time = now();
   event.handle_id = id();
   event.run_id = state.run_id.str();
-  event.correlation_id = state.correlation_id;
+  event.correlation_id = state.asked.correlation_id;
   event.from = from;
   event.to = state.status;
-  event.cause = state.cause;
+  event.cause = state.asked.cause;
   if (state.identity.pid != 0)
     event.pid = state.identity.pid;
   if (!is_alive(state.status))
@@ -85,8 +165,7 @@ void supervisor_state::after_sync(std::function<void(const caf::error*)> then,
 }
 
 // Lets the keeper forget a run once its end is on disk for good; nobody waits
-// for that. If it fails, the keeper remembers it, and the next node will hear
-// of it again.
+// for that.
 void supervisor_state::acknowledge(run_id run) {
   after_sync(
     [host = on_->host, run](const caf::error* why) {
@@ -112,9 +191,8 @@ void supervisor_state::forget() {
   registry_change change;
   change.handle_id = id();
   change.removal = true;
-  std::vector<registry_change> changes;
-  changes.push_back(std::move(change));
-  send_changes(std::move(changes));
+  change.ended = std::exchange(ended_, std::nullopt);
+  write(std::move(change), [](const error*) {});
   self_->send(manager_, removed_atom::value, id());
   leaving_ = true;
   after_sync([](const caf::error*) {}, false);

@@ -1,5 +1,7 @@
 #include "actors/supervisor.hpp"
 
+#include <utility>
+
 #include <caf/send.hpp>
 
 // What clients ask of a supervisor. Two clients cannot collide: requests come
@@ -17,6 +19,8 @@ supervisor_state::outcome supervisor_state::start(request_context by) {
       answer(promise, false);
     return promise;
   }
+  if (state.status != status::stopping)
+    before_start_ = state;
   note(by);
   state.wanted = true;
   state.held_down = false;
@@ -40,6 +44,7 @@ caf::typed_response_promise<process_result>
 supervisor_state::run(run_request what, output_listener to,
                       request_context by) {
   auto promise = self_->make_response_promise<process_result>();
+  before_start_ = record_.state;
   note(by);
   record_.state.wanted = true;
   record_.state.removable = true;
@@ -58,6 +63,8 @@ supervisor_state::outcome supervisor_state::stop(bool force,
   auto intent_changes = !shutdown && (state.wanted || !state.held_down);
   if (changes)
     note(by);
+  if (is_alive(state.status))
+    end_asked_ = state.asked;
   if (shutdown) {
     going_down_ = true;
   } else {
@@ -66,7 +73,7 @@ supervisor_state::outcome supervisor_state::stop(bool force,
   }
   again_ = false;
   forced_ = forced_ || force;
-  reject_all(start_waiters_,
+  reject_all(std::exchange(start_waiters_, {}),
              {ec::cancelled, fmt::format("start '{}': it was stopped by "
                                          "another request meanwhile",
                                          id())});
@@ -86,34 +93,84 @@ supervisor_state::outcome supervisor_state::restart(bool force,
   auto status_now = record_.state.status;
   if (status_now != status::running && status_now != status::stopping)
     return start(std::move(by));
+  // What cannot be recorded must not end what runs: the intent comes first.
   auto promise = self_->make_response_promise<change_outcome>();
   auto& state = record_.state;
+  auto before = state;
   note(by);
   state.wanted = true;
   state.held_down = false;
   state.failures = 0;
   state.recent_starts.clear();
-  going_down_ = false;
-  again_ = true;
-  forced_ = force;
-  step(force ? life_event::kill : life_event::restart);
-  if (status_now == status::stopping)
+  publish(state.status);
+  persist([this, promise, force, wait = by.wait, before](const error* why) {
+    if (why == nullptr)
+      return go_on_restarting(promise, force, wait);
+    auto& state_now = record_.state;
+    state_now.asked = before.asked;
+    state_now.wanted = before.wanted;
+    state_now.held_down = before.held_down;
+    state_now.failures = before.failures;
+    state_now.recent_starts = before.recent_starts;
     keep_intent();
-  if (by.wait)
-    start_waiters_.push_back({promise, true});
-  else
-    answer(promise, true);
+    reject_all(
+      {{promise, false}},
+      {why->code, fmt::format("restart '{}': it could not be recorded "
+                              "({}); it stays {}",
+                              id(), why->text, to_string(state_now.status))});
+  });
   return promise;
 }
 
-caf::result<change_outcome> supervisor_state::signal(int number) {
+void supervisor_state::go_on_restarting(outcome promise, bool force,
+                                        bool wait) {
+  if (wait)
+    start_waiters_.push_back({promise, true});
+  going_down_ = false;
+  if (record_.state.status == status::running
+      || record_.state.status == status::stopping) {
+    again_ = true;
+    forced_ = force;
+    end_asked_ = record_.state.asked;
+  }
+  if (force && again_)
+    step(life_event::kill);
+  else
+    step(life_event::restart);
+  if (!wait)
+    answer(promise, true);
+}
+
+supervisor_state::outcome supervisor_state::signal(int number,
+                                                   request_context by) {
+  auto promise = self_->make_response_promise<change_outcome>();
+  if (by.request_id.empty()) {
+    send_signal(promise, number);
+    return promise;
+  }
+  registry_change mark;
+  mark.handle_id = id();
+  mark.request_id = by.request_id;
+  write(std::move(mark), [this, promise, number](const error* why) {
+    if (why == nullptr)
+      return send_signal(promise, number);
+    reject_all({{promise, false}},
+               {why->code, fmt::format("signal '{}': it could not be recorded "
+                                       "({}); it was not sent",
+                                       id(), why->text)});
+  });
+  return promise;
+}
+
+void supervisor_state::send_signal(outcome promise, int number) {
   auto& state = record_.state;
   if (state.identity.pid == 0 || exit_)
-    return to_caf(
+    return reject_all(
+      {{promise, false}},
       {ec::not_running, fmt::format("signal '{}': it is {} and has no process",
                                     id(), to_string(state.status))});
   on_->host->signal(state.run_id, number, signal_scope::one_process);
-  return change_outcome{true, make_view(*on_, record_)};
+  promise.deliver(change_outcome{true, make_view(*on_, record_)});
 }
 
 bool supervisor_state::redefine(process_definition what) {
@@ -122,9 +179,18 @@ bool supervisor_state::redefine(process_definition what) {
     what.created_at = record_.definition.created_at;
   if (is_stored_ && what == record_.definition)
     return false;
-  record_.definition = std::move(what);
+  auto before = std::exchange(record_.definition, std::move(what));
   is_stored_ = false;
-  persist();
+  persist([this, before](const error* why) {
+    if (why == nullptr || leaving_ || spawn_pending_)
+      return;
+    if (!was_stored_)
+      return forget();
+    record_.definition = before;
+    is_stored_ = false;
+    persist();
+    self_->send(manager_, define_atom::value, before);
+  });
   self_->send(manager_, define_atom::value, record_.definition);
   return true;
 }
@@ -196,17 +262,23 @@ void supervisor_state::consumed(stream which, uint64_t bytes) {
 // -- answers ------------------------------------------------------------------
 
 void supervisor_state::note(const request_context& by) {
-  record_.state.cause = by.cause;
-  record_.state.correlation_id = by.correlation_id;
+  record_.state.asked =
+    asker{by.cause, by.correlation_id, by.uid, by.pid, by.program, now()};
+  request_id_ = by.request_id;
 }
 
 void supervisor_state::answer(outcome promise, bool changed) {
   change_outcome result{changed, make_view(*on_, record_)};
-  after_sync([promise, result](const caf::error* why) mutable {
+  after_sync([this, promise, result](const caf::error* why) mutable {
     if (why == nullptr)
       promise.deliver(std::move(result));
     else
-      promise.deliver(*why);
+      promise.deliver(
+        to_caf({ec::storage_failed,
+                fmt::format("'{}' is {}, which is not on disk yet: {}; it is "
+                            "kept in memory until it can be written",
+                            id(), to_string(record_.state.status),
+                            from_caf(*why).text)}));
   });
 }
 
@@ -216,11 +288,10 @@ void supervisor_state::answer_all(std::vector<waiter>& waiters) {
   waiters.clear();
 }
 
-void supervisor_state::reject_all(std::vector<waiter>& waiters,
+void supervisor_state::reject_all(std::vector<waiter> waiters,
                                   const error& why) {
   for (auto& x : waiters)
     x.promise.deliver(to_caf(why));
-  waiters.clear();
 }
 
 } // namespace pm

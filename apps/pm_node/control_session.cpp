@@ -69,6 +69,8 @@ control_session_state::find_method(std::string_view name) {
     {"wait", &s::wait},       {"run", &s::run},
     {"events", &s::events},   {"cleanup", &s::cleanup},
     {"save", &s::save},       {"shutdown", &s::shutdown},
+    {"history", &s::history}, {"why", &s::why},
+    {"recover", &s::recover}, {"migrate", &s::migrate},
   };
   for (auto& x : methods)
     if (x.name == name)
@@ -166,12 +168,15 @@ void control_session_state::receive(const std::string& line) {
 bool control_session_state::accept(request& x, param_reader& params) {
   x.by.uid = peer_.uid;
   x.by.pid = peer_.pid;
+  x.by.program = peer_.program;
   x.by.correlation_id = params.text("correlation_id").value_or(std::string{});
   if (x.by.correlation_id.size() > 128)
     params.reject("parameter 'correlation_id': at most 128 bytes");
   if (x.by.correlation_id.empty())
     x.by.correlation_id = make_correlation_id();
-  auto request_id = params.text("request_id").value_or(std::string{});
+  x.by.request_id = params.text("request_id").value_or(std::string{});
+  if (x.by.request_id.size() > 128)
+    params.reject("parameter 'request_id': at most 128 bytes");
   if (auto ms = params.number("timeout_ms"); ms && x.verb != "run")
     x.deadline = caf::duration{milliseconds{*ms}};
   if (auto wait = params.flag("wait"))
@@ -183,7 +188,8 @@ bool control_session_state::accept(request& x, param_reader& params) {
   }
   on_->note(fmt::format("{} by uid {} pid {}, correlation {}{}{}", x.verb,
                         peer_.uid, peer_.pid, x.by.correlation_id,
-                        request_id.empty() ? "" : ", request ", request_id));
+                        x.by.request_id.empty() ? "" : ", request ",
+                        x.by.request_id));
   return true;
 }
 
@@ -227,6 +233,7 @@ void control_session_state::leave() {
   request_context by;
   by.uid = peer_.uid;
   by.pid = peer_.pid;
+  by.program = peer_.program;
   by.correlation_id = make_correlation_id();
   for (auto& [id, handle] : runs_)
     caf::anon_send(on_->manager, stop_atom::value, handle, false, by);

@@ -59,6 +59,7 @@ struct control_peer {
   std::function<void()> close;           // after what was sent
   int uid = -1;
   int pid = 0;
+  std::string program; // its name
 };
 
 class control_session_state {
@@ -107,6 +108,10 @@ private:
   void cleanup(request x, param_reader& params);
   void save(request x, param_reader& params);
   void shutdown(request x, param_reader& params);
+  void history(request x, param_reader& params);
+  void why(request x, param_reader& params);
+  void recover(request x, param_reader& params);
+  void migrate(request x, param_reader& params);
 
   void feed_stdin(request x, param_reader& params);
   void close_stdin(request x, param_reader& params);

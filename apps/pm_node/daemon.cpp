@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <map>
 
 #include <pthread.h>
@@ -75,6 +76,14 @@ private:
   caf::actor_system* system_ = nullptr;
   int signals_seen_ = 0;
 };
+
+// The name of a client, for those who ask later who did this; empty if it is
+// gone already.
+std::string program_of(int pid) {
+  std::string name;
+  std::getline(std::ifstream{fmt::format("/proc/{}/comm", pid)}, name);
+  return name;
+}
 
 int daemon::give_up(const error& why) {
   log_.line(log_level::error, why.text);
@@ -196,6 +205,7 @@ line_handlers daemon::make_handlers(caf::actor_system& system) {
     peer->close = [connection] { connection->close(); };
     peer->uid = static_cast<int>(who.uid);
     peer->pid = who.pid;
+    peer->program = program_of(who.pid);
     sessions_[connection.get()] = system.spawn(
       control_session, std::shared_ptr<const control_context>{control_},
       std::shared_ptr<const control_peer>{std::move(peer)});

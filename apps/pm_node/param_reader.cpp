@@ -7,6 +7,15 @@ namespace pm {
 
 namespace {
 
+std::optional<std::string> text_of(const rapidjson::Value* x) {
+  if (x == nullptr)
+    return std::nullopt;
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> out{buffer};
+  x->Accept(out);
+  return std::string{buffer.GetString(), buffer.GetSize()};
+}
+
 std::string string_of(const rapidjson::Value& x) {
   return {x.GetString(), x.GetStringLength()};
 }
@@ -113,16 +122,18 @@ std::map<std::string, std::string> param_reader::text_map(const char* name) {
 
 std::optional<std::string> param_reader::raw_object(const char* name) {
   auto* x = take(name);
-  if (x == nullptr)
-    return std::nullopt;
-  if (!x->IsObject()) {
-    wrong_type(name, "an object");
-    return std::nullopt;
-  }
-  rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> out{buffer};
-  x->Accept(out);
-  return std::string{buffer.GetString(), buffer.GetSize()};
+  if (x == nullptr || x->IsObject())
+    return text_of(x);
+  wrong_type(name, "an object");
+  return std::nullopt;
+}
+
+std::optional<std::string> param_reader::raw_array(const char* name) {
+  auto* x = take(name);
+  if (x == nullptr || x->IsArray())
+    return text_of(x);
+  wrong_type(name, "an array");
+  return std::nullopt;
 }
 
 expected<void> param_reader::finish() {

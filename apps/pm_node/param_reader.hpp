@@ -29,6 +29,7 @@ public:
   std::vector<std::string> texts(const char* name);
   std::map<std::string, std::string> text_map(const char* name);
   std::optional<std::string> raw_object(const char* name); // as JSON text
+  std::optional<std::string> raw_array(const char* name);
 
   bool has(const char* name) const;
 

@@ -66,6 +66,7 @@ std::string nearest(const std::string& word,
 void add_look_verbs(command_line& to);      // list, status, show
 void add_log_verbs(command_line& to);       // logs
 void add_event_verbs(command_line& to);     // events
+void add_past_verbs(command_line& to);      // history, why, recover
 void add_act_verbs(command_line& to);       // stop, restart, signal, wait, rm
 void add_start_verb(command_line& to);      // start
 void add_run_verb(command_line& to);        // run

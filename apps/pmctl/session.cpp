@@ -1,8 +1,10 @@
 #include "apps/pmctl/session.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -57,6 +59,14 @@ control_address resolve_address(const global_options& options) {
   return {directory + "/control.sock", directory};
 }
 
+// Those that would do harm if they were acted upon twice.
+constexpr std::string_view acting_methods[] = {"start", "stop", "restart",
+                                               "remove", "signal"};
+
+// A node that has died is back soon, if somebody starts it again.
+constexpr std::chrono::seconds node_return_max{5};
+constexpr std::chrono::milliseconds node_return_pause{20};
+
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     auto n = write(fd, text.data(), text.size());
@@ -96,13 +106,29 @@ request_params session::params() const {
 
 expected<control_message> session::call(std::string_view method,
                                         request_params& params) {
+  control_client::deadline until;
+  auto begun = std::chrono::steady_clock::now();
+  if (options.timeout)
+    until = begun + *options.timeout + answer_grace;
+  // With a name the request can be sent again after the node's death: one
+  // that was acted upon is not again.
+  if (std::find(std::begin(acting_methods), std::end(acting_methods), method)
+      != std::end(acting_methods))
+    params.set("request_id", "pmctl-" + make_correlation_id());
+  auto text = params.str();
   auto client = node();
   if (!client)
     return tl::make_unexpected(std::move(client.error()));
-  control_client::deadline until;
-  if (options.timeout)
-    until = std::chrono::steady_clock::now() + *options.timeout + answer_grace;
-  return (*client)->call(method, params.str(), until);
+  auto reply = (*client)->call(method, text, until);
+  auto give_up = until.value_or(begun + node_return_max);
+  while (!reply && reply.error().code == ec::unreachable && method != "shutdown"
+         && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(node_return_pause);
+    client_.reset();
+    if (client = node(); client)
+      reply = (*client)->call(method, text, until);
+  }
+  return reply;
 }
 
 void session::emit(std::string_view text) {

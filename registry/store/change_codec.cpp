@@ -10,6 +10,8 @@ namespace pm {
 PM_INSTANTIATE_JSON(state_change)
 PM_INSTANTIATE_JSON(removal)
 PM_INSTANTIATE_JSON(node_mark)
+PM_INSTANTIATE_JSON(ended_run)
+PM_INSTANTIATE_JSON(request_mark)
 
 namespace {
 
@@ -33,6 +35,10 @@ std::string_view handle_of(const change& x) noexcept {
     return state->handle_id;
   if (auto* gone = std::get_if<removal>(&x))
     return gone->handle_id;
+  if (auto* run = std::get_if<ended_run>(&x))
+    return run->handle_id;
+  if (auto* request = std::get_if<request_mark>(&x))
+    return request->handle_id;
   return "the node";
 }
 
@@ -61,7 +67,7 @@ expected<std::string> encode_change(const change& x) {
 }
 
 expected<change> decode_change(uint8_t type, std::string_view payload) {
-  static_assert(std::variant_size_v<change> == 4, "a type has no reader");
+  static_assert(std::variant_size_v<change> == 6, "a type has no reader");
   switch (type) {
   case 1:
     return decode_as<0>(payload);
@@ -71,6 +77,10 @@ expected<change> decode_change(uint8_t type, std::string_view payload) {
     return decode_as<2>(payload);
   case 4:
     return decode_as<3>(payload);
+  case 5:
+    return decode_as<4>(payload);
+  case 6:
+    return decode_as<5>(payload);
   default:
     return fail(ec::format_refused, "a record of unknown type {}", type);
   }

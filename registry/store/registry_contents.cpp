@@ -12,8 +12,15 @@ void registry_contents::apply(change x, bool shared) {
       found->second.change(shared).state = std::move(state->state);
   } else if (auto* gone = std::get_if<removal>(&x)) {
     processes.erase(gone->handle_id);
-  } else if (auto* ended = std::get_if<node_mark>(&x)) {
-    mark = std::move(*ended);
+  } else if (auto* began_or_ended = std::get_if<node_mark>(&x)) {
+    mark = std::move(*began_or_ended);
+  } else if (auto* run = std::get_if<ended_run>(&x)) {
+    ended.push_back(
+      {sequence, std::make_shared<const ended_run>(std::move(*run))});
+  } else if (auto* request = std::get_if<request_mark>(&x)) {
+    requests.push_back(std::move(*request));
+    if (requests.size() > request_marks_max)
+      requests.pop_front();
   }
 }
 
@@ -22,6 +29,8 @@ frozen_contents freeze(const registry_contents& x) {
   result.mark = x.mark;
   result.sequence = x.sequence;
   result.processes.reserve(x.processes.size());
+  result.requests.assign(x.requests.begin(), x.requests.end());
+  result.ended = x.ended;
   for (auto& [id, record] : x.processes)
     result.processes.push_back(record.share());
   return result;

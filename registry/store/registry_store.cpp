@@ -38,6 +38,22 @@ const node_mark& registry_store::last_mark() const noexcept {
   return impl_->contents.mark;
 }
 
+const std::deque<request_mark>& registry_store::requests() const noexcept {
+  return impl_->contents.requests;
+}
+
+registry_store::history_job
+registry_store::read_history(std::string handle_id, size_t count_max) const {
+  return [on = impl_->on, handle_id = std::move(handle_id), count_max,
+          newer = impl_->contents.ended] {
+    return pm::read_history(*on, handle_id, count_max, newer);
+  };
+}
+
+bool registry_store::is_sound() const noexcept {
+  return !impl_->some_sync_failed() && !impl_->journals.back()->torn;
+}
+
 uint64_t registry_store::generation() const noexcept {
   return impl_->generation;
 }

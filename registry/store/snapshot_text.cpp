@@ -66,11 +66,13 @@ struct snapshot_head {
   uint64_t generation = 0;
   uint64_t sequence = 0;
   node_mark node{true, {}, {}};
+  std::vector<request_mark> requests;
 
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("generation", x.generation),
-                 field("sequence", x.sequence), field("node", x.node));
+                 field("sequence", x.sequence), field("node", x.node),
+                 field("requests", x.requests));
   }
 };
 
@@ -109,8 +111,14 @@ std::string encode_snapshot(const frozen_contents& x, uint64_t generation) {
   rapidjson::StringBuffer buffer;
   put(buffer,
       fmt::format("{{\"format\": {}, \"generation\": {}, "
-                  "\"sequence\": {},\n\"node\": {},\n\"processes\": {{",
+                  "\"sequence\": {},\n\"node\": {},\n\"requests\": [",
                   snapshot_format, generation, x.sequence, to_json(x.mark)));
+  for (auto* between = "\n"; auto& request : x.requests) {
+    put(buffer, between);
+    put(buffer, to_json(request));
+    between = ",\n";
+  }
+  put(buffer, "],\n\"processes\": {");
   for (auto* between = "\n"; auto& record : x.processes) {
     put(buffer, between);
     json::writer key{buffer};
@@ -155,6 +163,7 @@ expected<snapshot> decode_snapshot(std::string_view name,
   result.generation = head.generation;
   result.contents.sequence = head.sequence;
   result.contents.mark = std::move(head.node);
+  result.contents.requests.assign(head.requests.begin(), head.requests.end());
   if (!sealed)
     result.problems.push_back("it has no checksum, and is taken as it is");
   auto processes = document.FindMember("processes");

@@ -34,17 +34,6 @@ expected<std::optional<stored_file>> read_one(storage& on,
   return stored_file{std::string{name}, std::move(**bytes)};
 }
 
-// Writes all of `bytes` to the new file `name`, durably.
-expected<void> write_whole(storage& on, const std::string& name,
-                           std::string_view bytes) {
-  auto file = on.open(name, open_mode::replace);
-  if (!file)
-    return tl::make_unexpected(file.error());
-  if (auto ok = (*file)->append(bytes); !ok)
-    return ok;
-  return (*file)->sync();
-}
-
 // Where `name` is among the damaged ones.
 std::vector<aside>::iterator find(std::vector<aside>& damaged,
                                   std::string_view name) {
@@ -102,6 +91,16 @@ expected<found_files> read_all(storage& on, uint64_t& generation) {
       found.journals.push_back(std::move(**file));
   }
   return found;
+}
+
+expected<void> write_whole(storage& on, const std::string& name,
+                           std::string_view bytes) {
+  auto file = on.open(name, open_mode::replace);
+  if (!file)
+    return tl::make_unexpected(file.error());
+  if (auto ok = (*file)->append(bytes); !ok)
+    return ok;
+  return (*file)->sync();
 }
 
 expected<std::vector<aside>>

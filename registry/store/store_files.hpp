@@ -20,6 +20,8 @@ constexpr std::string_view snapshot_temporary = "processes.json.tmp";
 constexpr std::string_view journal = "processes.journal";
 constexpr std::string_view journal_before = "processes.journal.1";
 constexpr std::string_view journal_next = "processes.journal.next."; // + number
+constexpr std::string_view history = "history.journal";
+constexpr std::string_view history_temporary = "history.journal.tmp";
 
 // The name of the journal that is begun for the snapshot `generation`.
 std::string next_journal(uint64_t generation);
@@ -27,6 +29,10 @@ std::string next_journal(uint64_t generation);
 // Reads all that the registry has in `on`. `generation` becomes the highest
 // number that a file's name says.
 expected<found_files> read_all(storage& on, uint64_t& generation);
+
+// Writes all of `bytes` to the new file `name`, durably.
+expected<void> write_whole(storage& on, const std::string& name,
+                           std::string_view bytes);
 
 // A damaged file and the name under which it is kept.
 struct aside {

@@ -24,6 +24,9 @@ expected<void> registry_store::impl::load(open_report& report) {
   if (!names)
     return tl::make_unexpected(names.error());
   *damaged = std::move(*names);
+  history = std::make_shared<history_file>(on, limits);
+  if (auto ok = history->check(report); !ok)
+    return ok;
   for (auto& x : *damaged) {
     report.kept_aside.push_back(x.kept);
     report.lines.push_back(fmt::format("{} is kept as {}", x.name, x.kept));
@@ -85,9 +88,10 @@ registry_store::impl::write(std::span<const change> changes) {
     return sequence;
   if (auto ok = append(bytes); !ok)
     return tl::make_unexpected(ok.error());
-  for (auto& x : changes)
+  for (auto& x : changes) {
+    ++contents.sequence;
     contents.apply(x, compacting.has_value());
-  contents.sequence = sequence;
+  }
   return sequence;
 }
 
@@ -194,9 +198,15 @@ registry_store::job registry_store::impl::compaction_job() {
   auto progress = std::make_shared<compaction_progress>();
   auto newest = journals.back();
   grown = 0;
-  compacting = compaction_under_way{attempt, names_made, newest, progress};
-  return [on = on, frozen, progress, damaged = damaged, number = attempt,
-          name = newest->name]() -> expected<void> {
+  compacting = compaction_under_way{attempt, names_made, frozen->ended.size(),
+                                    newest, progress};
+  return [on = on, frozen, progress, damaged = damaged, history = history,
+          number = attempt, name = newest->name]() -> expected<void> {
+    std::set<std::string_view> known;
+    for (auto& x : frozen->processes)
+      known.insert(x->definition.handle_id);
+    if (auto ok = history->add(frozen->ended, known); !ok)
+      return ok;
     auto text = encode_snapshot(*frozen, number);
     progress->snapshot_size = text.size();
     if (auto ok = files::put_snapshot(*on, text, *damaged); !ok)
@@ -221,6 +231,8 @@ void registry_store::impl::compaction_done(const expected<void>& outcome) {
   compacting.reset();
   generation = done.generation;
   snapshot_size = done.progress->snapshot_size;
+  contents.ended.erase(contents.ended.begin(),
+                       contents.ended.begin() + static_cast<long>(done.ended));
   names_synced = std::max(names_synced, done.names_made);
   done.newest->name = files::journal;
   journals.erase(journals.begin(),

@@ -8,6 +8,7 @@
 
 #include <pm/registry_store.hpp>
 
+#include "registry/store/history_file.hpp"
 #include "registry/store/store_files.hpp"
 
 namespace pm {
@@ -47,7 +48,8 @@ struct registry_store::impl {
   std::shared_ptr<storage> on;
   store_limits limits;
   registry_contents contents;
-  uint64_t generation = 0;    // of the last durable snapshot
+  std::shared_ptr<history_file> history; // of the compaction job
+  uint64_t generation = 0;               // of the last durable snapshot
   uint64_t attempt = 0;       // the last generation number that was given
   uint64_t snapshot_size = 0; // bytes, of the last durable one
   // All that recovery would need beside the snapshot; the last one grows.
@@ -72,6 +74,7 @@ struct registry_store::impl {
   struct compaction_under_way {
     uint64_t generation = 0;
     uint64_t names_made = 0;
+    size_t ended = 0;                     // runs, which the history has then
     std::shared_ptr<open_journal> newest; // the others are covered
     std::shared_ptr<const compaction_progress> progress;
   };

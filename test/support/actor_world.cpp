@@ -43,9 +43,9 @@ void actor_world::open(manager_start from) {
   store = std::make_shared<registry_store>(std::move(*opened));
   for (auto& [id, record] : store->records())
     from.records.push_back(record);
-  registry_ =
-    system.spawn(registry, store, std::static_pointer_cast<work_queue>(queue),
-                 node_mark{false, "boot", "test"});
+  from.requests.assign(store->requests().begin(), store->requests().end());
+  registry_ = system.spawn(registry, store, registry_queues{queue, snapshots},
+                           node_mark{false, "boot", "test"});
   caf::anon_send(registry_, mark_atom::value);
   auto on = std::make_shared<supervision>();
   on->host = &host;
@@ -64,6 +64,8 @@ void actor_world::open(manager_start from) {
 void actor_world::crash() {
   queue->hold = false;
   queue->release();
+  snapshots->hold = false;
+  snapshots->release();
   if (manager) {
     caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry_, caf::exit_reason::user_shutdown);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include <boost/test/unit_test.hpp>
+
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
@@ -97,6 +99,7 @@ public:
   caf::scheduler::test_coordinator& scheduler;
   std::shared_ptr<faulty_storage> storage;
   std::shared_ptr<manual_queue> queue = std::make_shared<manual_queue>();
+  std::shared_ptr<manual_queue> snapshots = std::make_shared<manual_queue>();
   fake_host host;
   std::shared_ptr<registry_store> store;
   registry_actor registry_;
@@ -105,6 +108,20 @@ public:
 private:
   caf::actor_system_config& prepare();
 };
+
+// How a request was answered; it must have been.
+template <class T>
+ec code_of(const std::shared_ptr<std::optional<expected<T>>>& x) {
+  BOOST_REQUIRE(x->has_value());
+  return (**x).has_value() ? ec::none : (**x).error().code;
+}
+
+template <class T>
+const T& value_of(const std::shared_ptr<std::optional<expected<T>>>& x) {
+  BOOST_REQUIRE(x->has_value());
+  BOOST_REQUIRE_MESSAGE((**x).has_value(), (**x).error().text);
+  return ***x;
+}
 
 // A spec that does not restart too fast for a test to follow.
 process_spec simple_spec(restart_mode mode = restart_mode::on_failure);

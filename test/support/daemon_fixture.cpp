@@ -207,6 +207,15 @@ void daemon_fixture::crash() {
   crashed_ = true;
 }
 
+void daemon_fixture::abandon() {
+  auto keeper = keeper_pid();
+  if (node_pid_ > 0)
+    end(SIGKILL);
+  ::kill(keeper, SIGKILL);
+  BOOST_TEST(wait_until([&] { return !process_exists(keeper); }));
+  crashed_ = false;
+}
+
 daemon_fixture::~daemon_fixture() {
   if (node_pid_ < 0 && !crashed_)
     return;

@@ -69,6 +69,9 @@ public:
   // Kills the node as a crash would; the keeper and the children live on.
   void crash();
 
+  // Kills node and keeper for good; what lives on is the test's to end.
+  void abandon();
+
   // Runs pmctl on this node.
   command_result ctl(std::vector<std::string> args,
                      const std::string& input = {});

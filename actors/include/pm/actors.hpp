@@ -33,19 +33,29 @@ using output_listener = caf::typed_actor<
 // The only writer of the state directory.
 using registry_actor = caf::typed_actor<
   // Writes the changes and replies with their sequence number: they survive
-  // this program's death, not yet the machine's. Errors: storage_failed.
+  // this program's death, not yet the machine's. Errors: storage_failed; the
+  // newest state of each process is then kept in memory, and written when the
+  // disk takes it.
   caf::replies_to<write_atom, std::vector<registry_change>>::with<uint64_t>,
-  // Replies once all up to this sequence number is on disk for good.
+  // Replies once all up to this sequence number is on disk for good (0: all
+  // that was written before). Errors: storage_failed.
   caf::replies_to<sync_atom, uint64_t>::with<uint64_t>,
   // The same for all that was written before, within a moment: for what nobody
-  // waits for. Many of these share one sync.
+  // waits for. Many of these share one sync. Never fails: it waits until the
+  // disk is well again.
   caf::replies_to<later_atom>::with<uint64_t>,
   // Writes a fresh snapshot and replies with its generation.
   caf::replies_to<save_atom>::with<uint64_t>,
   // Records that this node begins, and that it ends in order.
   caf::reacts_to<mark_atom>, caf::replies_to<mark_atom, bool>::with<uint64_t>,
-  // Its own timer: a sync for those that could wait.
-  caf::reacts_to<delay_atom>,
+  // The last ended runs of a process, the newest first, so many at most.
+  caf::replies_to<history_atom, std::string,
+                  uint64_t>::with<std::vector<ended_run>>,
+  // Its own timers: a sync for those that could wait, another try after a
+  // failure.
+  caf::reacts_to<delay_atom>, caf::reacts_to<mend_atom>,
+  // From the worker thread: the history has been read, or not.
+  caf::reacts_to<history_atom, uint64_t, std::vector<ended_run>, error>,
   // From the worker thread: a sync or a snapshot is done. The text is empty,
   // or says why it failed.
   caf::reacts_to<written_atom, uint64_t, bool, std::string>>;
@@ -117,6 +127,12 @@ using manager_actor = caf::typed_actor<
   caf::replies_to<cleanup_atom, request_context>::with<uint64_t>,
   caf::replies_to<status_atom, std::string>::with<process_view>,
   caf::replies_to<get_atom, std::string>::with<process_record>,
+  // The last ended runs, the newest first, so many at most; also of a process
+  // that is gone. Errors: no_such_process (and no run of it is known).
+  caf::replies_to<history_atom, std::string,
+                  uint64_t>::with<std::vector<ended_run>>,
+  // The same, and who asked for what is now. Errors: no_such_process.
+  caf::replies_to<reasons_atom, std::string, uint64_t>::with<process_reasons>,
   // Sorted by handle id. A plain name that nobody has: no_such_process.
   caf::replies_to<list_atom, list_filter>::with<std::vector<process_view>>,
   // The handle ids that the names and patterns mean, each once; a name also
@@ -137,6 +153,12 @@ using manager_actor = caf::typed_actor<
   caf::replies_to<feed_atom, std::string, std::string>::with<bool>,
   caf::reacts_to<close_in_atom, std::string>,
   caf::reacts_to<consumed_atom, std::string, stream, uint64_t>,
+  // What this node found when it began.
+  caf::replies_to<recover_atom>::with<recovery_report>,
+  // Takes in the record of another tool. A live run must be proven by its
+  // identity. Errors: invalid_argument, already_exists.
+  caf::replies_to<migrate_atom, process_record,
+                  request_context>::with<change_outcome>,
   caf::replies_to<save_atom>::with<uint64_t>,
   // Ends everything (or leaves it running) and replies when that is durable.
   // A second request with the first flag set hurries: SIGKILL now.
@@ -144,7 +166,10 @@ using manager_actor = caf::typed_actor<
   // From supervisors: the state after a change, and the change. Where the
   // status is as before, only the state counts: no listener is told.
   caf::reacts_to<report_atom, process_state, process_event>,
+  caf::reacts_to<settled_atom, recovered_run>,
   caf::reacts_to<define_atom, process_definition>,
-  caf::reacts_to<removed_atom, std::string>>;
+  caf::reacts_to<removed_atom, std::string>,
+  // From supervisors: this request was not acted upon after all.
+  caf::reacts_to<refused_atom, std::string, std::string>>;
 
 } // namespace pm

@@ -21,6 +21,10 @@ struct request_context {
   pm::cause cause = pm::cause::user;
   int uid = -1; // of the asking program; -1 inside this one
   int pid = 0;
+  std::string program; // its name
+  // Names the request: one that was acted upon is not again, even if it comes
+  // from another connection or after a crash. Empty: it has no name.
+  std::string request_id;
   bool wait = true; // reply when the thing has happened, not when it has begun
 
   bool operator==(const request_context&) const = default;
@@ -29,7 +33,8 @@ struct request_context {
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("correlation_id", x.correlation_id),
                  field("cause", x.cause), field("uid", x.uid),
-                 field("pid", x.pid), field("wait", x.wait));
+                 field("pid", x.pid), field("program", x.program),
+                 field("request_id", x.request_id), field("wait", x.wait));
   }
 };
 
@@ -99,6 +104,8 @@ struct registry_change {
   std::optional<process_definition> definition;
   std::optional<process_state> state;
   bool removal = false;
+  std::optional<ended_run> ended;
+  std::string request_id; // that is acted upon; empty: none
 
   bool operator==(const registry_change&) const = default;
 
@@ -106,7 +113,8 @@ struct registry_change {
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("handle_id", x.handle_id),
                  field("definition", x.definition), field("state", x.state),
-                 field("removal", x.removal));
+                 field("removal", x.removal), field("ended", x.ended),
+                 field("request_id", x.request_id));
   }
 };
 

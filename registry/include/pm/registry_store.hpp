@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,9 +58,27 @@ struct node_mark {
   }
 };
 
+// A request was acted upon: the same one again is not. It is written in one
+// group with what it changes.
+struct request_mark {
+  std::string request_id;
+  std::string handle_id;
+
+  bool operator==(const request_mark&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("request_id", x.request_id),
+                 field("handle_id", x.handle_id));
+  }
+};
+
+// How many of the last marks are kept.
+constexpr size_t request_marks_max = 1024;
+
 // One record of the journal. The order is the record's type on disk, from 1.
-using change =
-  std::variant<process_definition, state_change, removal, node_mark>;
+using change = std::variant<process_definition, state_change, removal,
+                            node_mark, ended_run, request_mark>;
 
 // What `open` found that a person should know of; all empty if all was well.
 struct open_report {
@@ -75,6 +94,12 @@ struct store_limits {
   uint64_t journal_size_min = 1u << 20;   // bytes; no snapshot below
   uint64_t journal_growth = 4;            // times the size of the last snapshot
   uint64_t journal_size_max = 256u << 20; // bytes; nothing is written above
+
+  // The history keeps so many runs of each process, and of all that are gone.
+  size_t runs_per_process = 100;
+  size_t runs_of_gone = 1000;
+  uint64_t history_growth_min = 1u << 20; // bytes; not cut to size below
+  uint64_t history_size_max = 32u << 20;  // bytes, after it was cut
 };
 
 // A record in the registry's keeping; a copy of it is a copy of the record.
@@ -132,6 +157,7 @@ using record_map = std::map<std::string, kept_record>;
 class registry_store {
 public:
   using job = std::function<expected<void>()>;
+  using history_job = std::function<expected<std::vector<ended_run>>()>;
 
   // Reads what is there and mends what can be mended; an empty directory is an
   // empty registry. It waits for the disk. Where the directory cannot be
@@ -153,6 +179,9 @@ public:
   // The last mark.
   const node_mark& last_mark() const noexcept;
 
+  // The last requests that were acted upon, the oldest first.
+  const std::deque<request_mark>& requests() const noexcept;
+
   // Of the last durable snapshot.
   uint64_t generation() const noexcept;
 
@@ -165,6 +194,13 @@ public:
   // back. A failure applies none. Errors: storage_failed; invalid_argument (a
   // value that cannot be kept, or a record of more than 16 MiB).
   expected<uint64_t> write(std::span<const change> changes);
+
+  // Reads the last `count_max` ended runs of a process, the newest first. May
+  // run on any thread, beside the other jobs. Errors: storage_failed.
+  history_job read_history(std::string handle_id, size_t count_max) const;
+
+  // False while nothing becomes durable but by a compaction.
+  bool is_sound() const noexcept;
 
   // Makes all that was written up to now durable.
   job sync_job();

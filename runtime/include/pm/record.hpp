@@ -28,16 +28,60 @@ struct identity {
   }
 };
 
+// Who asked for something, and why it was done.
+struct asker {
+  pm::cause cause = pm::cause::user;
+  std::string correlation_id;
+  int uid = -1; // of the asking program; -1: this one
+  int pid = 0;
+  std::string program; // its name, as the kernel has it
+  timestamp at;
+
+  bool operator==(const asker&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("cause", x.cause),
+                 field("correlation_id", x.correlation_id), field("uid", x.uid),
+                 field("pid", x.pid), field("program", x.program),
+                 field("at", x.at));
+  }
+};
+
+// One run that is over, or never began.
+struct ended_run {
+  std::string handle_id;
+  pm::run_id run_id;
+  int pid = 0; // 0: it never began
+  std::optional<timestamp> started_at;
+  timestamp ended_at;
+  exit_status exit;
+  asker started;              // who asked for it
+  std::optional<asker> ended; // who asked for its end; none: it ended itself
+  std::string text;           // why, where the rest does not say it
+
+  bool operator==(const ended_run&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("handle_id", x.handle_id), field("run_id", x.run_id),
+                 field("pid", x.pid), field("started_at", x.started_at),
+                 field("ended_at", x.ended_at), field("exit", x.exit),
+                 field("started", x.started), field("ended", x.ended),
+                 field("text", x.text));
+  }
+};
+
 // The durable part that changes during a life.
 struct process_state {
   pm::status status = pm::status::pending;
   bool wanted = false;    // up is what was last asked for
   bool held_down = false; // stopped by a person: stays down until started
   bool removable = false; // a `run`: its record goes when it is delivered
-  pm::cause cause = pm::cause::user; // of the last start or end
-  std::string correlation_id;
-  pm::run_id run_id;     // nil before the first run
-  pm::identity identity; // of the run; pid 0 while there is none
+  asker asked;            // the last start or end
+  asker run_asked;        // the start of the run
+  pm::run_id run_id;      // nil before the first run
+  pm::identity identity;  // of the run; pid 0 while there is none
   std::optional<timestamp> started_at;
   std::optional<timestamp> ended_at;
   std::optional<exit_status> exit;      // of the last ended run
@@ -55,7 +99,7 @@ struct process_state {
     return visit(
       field("status", x.status), field("wanted", x.wanted),
       field("held_down", x.held_down), field("removable", x.removable),
-      field("cause", x.cause), field("correlation_id", x.correlation_id),
+      field("asked", x.asked), field("run_asked", x.run_asked),
       field("run_id", x.run_id), field("identity", x.identity),
       field("started_at", x.started_at), field("ended_at", x.ended_at),
       field("exit", x.exit), field("restart_count", x.restart_count),
@@ -146,6 +190,70 @@ struct process_view {
       field("environment", x.environment), field("labels", x.labels),
       field("origin", x.origin), field("wanted", x.wanted),
       field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes));
+  }
+};
+
+// Why a process is as it is.
+struct process_reasons {
+  process_view process;
+  asker asked;                    // the last start or end
+  asker run_asked;                // the start of the run
+  std::vector<ended_run> history; // the newest first
+
+  bool operator==(const process_reasons&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("process", x.process), field("asked", x.asked),
+                 field("run_asked", x.run_asked), field("history", x.history));
+  }
+};
+
+// What a node found of a run that was alive for the node before it.
+//   adopted      it lives, and goes on
+//   ended        it ended meanwhile, and how is known
+//   lost         it ended meanwhile, and nobody can say how
+//   never_began  the node before had not got to it
+// clang-format off
+#define PM_RUN_FATES(X) X(adopted) X(ended) X(lost) X(never_began)
+// clang-format on
+PM_ENUM(run_fate, PM_RUN_FATES)
+
+struct recovered_run {
+  std::string handle_id;
+  pm::run_id run_id;
+  int pid = 0;
+  run_fate fate = run_fate::adopted;
+  std::optional<exit_status> exit; // with `ended`
+
+  bool operator==(const recovered_run&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("handle_id", x.handle_id), field("run_id", x.run_id),
+                 field("pid", x.pid), field("fate", x.fate),
+                 field("exit", x.exit));
+  }
+};
+
+// What a node found when it began.
+struct recovery_report {
+  bool clean = true; // the node before had ended in order
+  uint64_t records_replayed = 0;
+  uint64_t bytes_cut = 0;                  // of writes that never ended
+  std::vector<std::string> registry_lines; // damage, in words
+  std::vector<std::string> kept_aside;     // the new names of damaged files
+  std::vector<recovered_run> runs;
+
+  bool operator==(const recovery_report&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("clean", x.clean),
+                 field("records_replayed", x.records_replayed),
+                 field("bytes_cut", x.bytes_cut),
+                 field("registry_lines", x.registry_lines),
+                 field("kept_aside", x.kept_aside), field("runs", x.runs));
   }
 };
 

@@ -52,6 +52,7 @@ BOOST_AUTO_TEST_CASE(every_pair_of_status_and_event_goes_where_it_should) {
   expected[{s::starting, e::spawned}] = s::running;
   expected[{s::starting, e::spawn_failed}] = s::failed;
   expected[{s::starting, e::spawn_retry}] = s::backoff;
+  expected[{s::starting, e::not_recorded}] = s::stopped;
   expected[{s::stopping, e::spawned}] = s::stopping;
   expected[{s::stopping, e::spawn_failed}] = s::stopped;
   expected[{s::stopping, e::grace_expired}] = s::stopping;

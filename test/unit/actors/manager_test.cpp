@@ -15,19 +15,6 @@ namespace {
 struct fixture : actor_world {
   fixture() { open(); }
 
-  template <class T>
-  const T& value_of(const answer<T>& x) {
-    BOOST_REQUIRE(x->has_value());
-    BOOST_REQUIRE_MESSAGE((**x).has_value(), (**x).error().text);
-    return ***x;
-  }
-
-  template <class T>
-  ec code_of(const answer<T>& x) {
-    BOOST_REQUIRE(x->has_value());
-    return (**x).has_value() ? ec::none : (**x).error().code;
-  }
-
   std::vector<std::string> names(list_filter filter = {}) {
     std::vector<std::string> result;
     auto views = ask<std::vector<process_view>>(list_atom::value, filter);

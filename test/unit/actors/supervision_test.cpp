@@ -16,19 +16,6 @@ struct fixture : actor_world {
   fixture() { open(); }
 };
 
-template <class T>
-ec code_of(const actor_world::answer<T>& x) {
-  BOOST_REQUIRE(x->has_value());
-  return (**x).has_value() ? ec::none : (**x).error().code;
-}
-
-template <class T>
-const T& value_of(const actor_world::answer<T>& x) {
-  BOOST_REQUIRE(x->has_value());
-  BOOST_REQUIRE_MESSAGE((**x).has_value(), (**x).error().text);
-  return ***x;
-}
-
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(supervision_on_the_test_clock, fixture)
@@ -47,7 +34,7 @@ BOOST_AUTO_TEST_CASE(a_defined_process_runs_and_is_answered_when_it_does) {
 }
 
 BOOST_AUTO_TEST_CASE(the_intent_is_written_before_the_spawn) {
-  storage->fail_next_appends(1, 28 /* ENOSPC */);
+  storage->fail_next_appends(SIZE_MAX, 28 /* ENOSPC */);
   auto answer = define("web", simple_spec(restart_mode::never));
   BOOST_TEST((code_of(answer) == ec::storage_failed));
   BOOST_TEST(host.spawn_count("web") == 0u);

@@ -23,11 +23,15 @@ struct fixture {
   }
 
   // The params of the only request for `method`.
+  // Without the name that a request is given.
   std::string params(const std::string& method) {
     auto lines = node.seen(method);
     BOOST_REQUIRE_EQUAL(lines.size(), 1u);
     auto at = lines[0].find("\"params\":");
-    return lines[0].substr(at + 9, lines[0].size() - at - 10);
+    auto text = lines[0].substr(at + 9, lines[0].size() - at - 10);
+    if (auto name = text.find(",\"request_id\":\"pmctl-"); name != text.npos)
+      text.erase(name, text.find('"', name + 15) + 1 - name);
+    return text;
   }
 };
 

@@ -47,8 +47,8 @@ process_record full_record() {
   auto& s = x.state;
   s.status = status::backoff;
   s.wanted = s.held_down = s.removable = true;
-  s.cause = cause::policy;
-  s.correlation_id = "c";
+  s.asked = {cause::policy, "c", 1, 2, "pmctl", noon};
+  s.run_asked = {cause::schedule, "d", 3, 4, "sh", noon + 5s};
   s.run_id = run_id::make(noon);
   s.identity = {12, 34, "boot"};
   s.started_at = noon;

@@ -44,7 +44,7 @@ change usual_state(const std::string& id) {
   x.state.started_at = timestamp{milliseconds{1'700'000'000'123}};
   x.state.recent_starts = {*x.state.started_at};
   x.state.last_updated = *x.state.started_at;
-  x.state.correlation_id = "0123456789abcdef";
+  x.state.asked.correlation_id = "0123456789abcdef";
   return x;
 }
 

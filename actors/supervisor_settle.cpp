@@ -1,0 +1,95 @@
+#include "actors/supervisor.hpp"
+
+#include "runtime/os/proc.hpp"
+
+// After a restart of the node: what became of the run before.
+
+namespace pm {
+
+void supervisor_state::settle(const supervisor_start& how) {
+  auto& state = record_.state;
+  auto& held = how.held;
+  is_stored_ = was_stored_ = !how.is_new;
+  if (held && held->ended && !is_alive(state.status))
+    acknowledge(held->run_id); // its end is on disk already
+  if (state.status == status::backoff) {
+    act(life_action::await_delay);
+  } else if (is_alive(state.status)) {
+    auto was_stopping = state.status == status::stopping;
+    if (was_stopping)
+      end_asked_ = state.asked;
+    state.status = status::unknown;
+    if (held)
+      settle_held(*held, was_stopping);
+    else
+      settle_unheld();
+  }
+  if (how.is_new && !is_stored_)
+    persist();
+}
+
+void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
+  auto& state = record_.state;
+  state.identity = held.identity;
+  if (!state.started_at)
+    state.started_at = now();
+  auto request = make_spawn_request(*on_, record_, {});
+  if (state.removable)
+    request.output = output_mode::capture;
+  // Of a run that has ended, the host tells the exit again, after what its
+  // pipes still hold has been moved.
+  on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
+  if (held.ended)
+    return tell_fate(run_fate::ended, held.ended->exit);
+  tell_fate(run_fate::adopted);
+  step(life_event::adopted);
+  if (!was_stopping)
+    return;
+  again_ = state.wanted; // a restart, or a shutdown that was cut short
+  step(again_ ? life_event::restart : life_event::stop);
+}
+
+void supervisor_state::settle_unheld() {
+  auto& state = record_.state;
+  if (state.identity.pid == 0) { // the intent only: it never began
+    tell_fate(run_fate::never_began);
+    state.status = status::stopped;
+    publish(status::unknown);
+    persist();
+    if (state.wanted)
+      autostart();
+  } else if (state.identity.boot_id == on_->boot_id
+             && open_pidfd(state.identity.pid, state.identity.start_ticks)) {
+    // Both halves died and the process did not: nobody watches it, and
+    // nothing is started beside it.
+    tell_fate(run_fate::lost);
+    state.wanted = false;
+    state.exit = exit_status{};
+    state.status = status::failed;
+    state.status_text = fmt::format("pid {} lives on, and no keeper holds it",
+                                    state.identity.pid);
+    publish(status::unknown);
+    persist();
+  } else {
+    tell_fate(run_fate::lost);
+    finish({exit_status{}, now(), false, {}, {}, false, false});
+  }
+}
+
+void supervisor_state::tell_fate(run_fate fate,
+                                 const std::optional<exit_status>& exit) {
+  recovered_run found{id(), record_.state.run_id, record_.state.identity.pid,
+                      fate, exit};
+  self_->send(manager_, settled_atom::value, std::move(found));
+}
+
+void supervisor_state::autostart() {
+  auto& state = record_.state;
+  if (is_alive(state.status) || state.status == status::backoff)
+    return;
+  state.wanted = true;
+  state.asked = asker{cause::config, make_correlation_id(), -1, 0, {}, now()};
+  step(life_event::start);
+}
+
+} // namespace pm
