@@ -124,6 +124,12 @@ manager_state::outcome manager_state::start(const std::string& id,
   auto* found = find(id);
   if (found == nullptr)
     return nobody(id);
+  if (found->record.definition.spec.command.empty())
+    return to_caf({ec::invalid_argument,
+                   fmt::format("start '{}': its record does not tell a "
+                               "command (it was migrated); define it with "
+                               "'pmctl start --name {} -- COMMAND'",
+                               id, id)});
   prepare(by);
   if (is_repeated(id, by) && found->record.state.status != status::starting)
     return as_it_is(id);

@@ -59,9 +59,10 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_told_on_stderr_with_code_2) {
 }
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_an_example) {
-  for (auto verb : {"list", "status", "show", "logs", "events", "start", "run",
-                    "stop", "restart", "signal", "rm", "wait", "check",
-                    "cleanup", "save", "shutdown", "version", "completion"}) {
+  for (auto verb :
+       {"list", "status", "show", "logs", "events", "start", "run", "stop",
+        "restart", "signal", "rm", "wait", "check", "cleanup", "save",
+        "shutdown", "version", "migrate", "completion"}) {
     auto out = run_pmctl({verb, "--help"});
     BOOST_TEST(out.code == 0, verb);
     BOOST_TEST(out.out.find("Usage: pmctl " + std::string{verb})
