@@ -43,7 +43,7 @@ torture: $(BUILD)/build.ninja
 
 asan: build/asan/build.ninja
 	@ninja -C build/asan
-	@cd build/asan && $(CTEST) -L 'unit|sim' -LE torture
+	@cd build/asan && $(CTEST) -L 'unit|sim|faults' -LE torture
 
 tsan: build/tsan/build.ninja
 	@ninja -C build/tsan
