@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -29,9 +29,9 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-constexpr int rounds = 9;
+constexpr int rounds = 61; // short ones: a shared disk has its moods
 constexpr int opens = 7;
-constexpr std::chrono::milliseconds round_time{300};
+constexpr std::chrono::milliseconds round_time{50};
 constexpr size_t floor_size = 200; // bytes of a record
 constexpr size_t crowd = 32;
 constexpr int process_count = 10'000;
@@ -47,10 +47,8 @@ double seconds_since(clock_type::time_point begin) {
 }
 
 void must(bool ok, const char* what) {
-  if (ok)
-    return;
-  std::fprintf(stderr, "bench_registry: %s failed\n", what);
-  std::abort();
+  if (!ok)
+    std::fprintf(stderr, "bench_registry: %s failed\n", what), std::abort();
 }
 
 template <class T>
@@ -267,10 +265,7 @@ private:
   void end_job() {
     auto outcome = worker_.end();
     must(outcome);
-    if (compacting_)
-      store_.compaction_done(outcome);
-    else
-      store_.sync_done(outcome);
+    compacting_ ? store_.compaction_done(outcome) : store_.sync_done(outcome);
   }
 
   pm::open_report report_;
