@@ -43,7 +43,7 @@ torture: $(BUILD)/build.ninja
 
 asan: build/asan/build.ninja
 	@ninja -C build/asan
-	@cd build/asan && $(CTEST) -L 'unit|sim' -LE torture
+	@cd build/asan && $(CTEST) -L 'unit|sim|faults' -LE torture
 
 tsan: build/tsan/build.ninja
 	@ninja -C build/tsan
@@ -61,6 +61,7 @@ fuzz: setup-all build/fuzz/build.ninja
 bench: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) $(PROGRAMS) test/bench/all
 	@$(BUILD)/bin/bench_run
+	@$(BUILD)/bin/bench_registry
 	@$(BUILD)/bin/bench_node $(BUILD)/bin
 
 format: setup-all

@@ -27,6 +27,9 @@ constexpr size_t frame_flags_at = 17;
 constexpr size_t frame_zeros_at = 18;
 
 constexpr uint8_t flag_more = 1;
+constexpr uint8_t flag_continued = 2;
+constexpr uint8_t flag_settled = 4;
+constexpr uint8_t flags_all = flag_more | flag_continued | flag_settled;
 
 template <class T>
 void put(std::string& to, T x) {
@@ -106,7 +109,9 @@ void append_frame(std::string& to, const frame& x) {
   put(to, uint32_t{0}); // the checksum, once the rest stands
   put(to, x.sequence);
   put(to, x.type);
-  put(to, x.more ? flag_more : uint8_t{0});
+  put(to, static_cast<uint8_t>((x.more ? flag_more : 0)
+                               | (x.continued ? flag_continued : 0)
+                               | (x.settled ? flag_settled : 0)));
   put(to, uint16_t{0});
   to += x.payload;
   auto crc = frame_crc(std::string_view{to}.substr(begin));
@@ -119,14 +124,18 @@ std::optional<frame> decode_frame(std::string_view bytes) noexcept {
   auto length = get<uint32_t>(bytes, 0);
   auto flags = get<uint8_t>(bytes, frame_flags_at);
   if (length > frame_payload_max || bytes.size() - frame_header_size < length
-      || flags > flag_more || get<uint16_t>(bytes, frame_zeros_at) != 0)
+      || flags > flags_all || get<uint16_t>(bytes, frame_zeros_at) != 0)
     return std::nullopt;
   auto whole = bytes.substr(0, frame_header_size + length);
   if (frame_crc(whole) != get<uint32_t>(bytes, frame_crc_at))
     return std::nullopt;
   return frame{get<uint64_t>(bytes, frame_sequence_at),
-               get<uint8_t>(bytes, frame_type_at), (flags & flag_more) != 0,
-               whole.substr(frame_header_size), whole.size()};
+               get<uint8_t>(bytes, frame_type_at),
+               (flags & flag_more) != 0,
+               whole.substr(frame_header_size),
+               whole.size(),
+               (flags & flag_continued) != 0,
+               (flags & flag_settled) != 0};
 }
 
 size_t find_frame(std::string_view bytes, size_t from,

@@ -40,6 +40,8 @@ struct frame {
   bool more = false;        // the next record belongs to the same group
   std::string_view payload; // into the bytes that it was read from
   size_t size = 0;          // with its header
+  bool continued = false;   // the record before belongs to the same group
+  bool settled = false;     // all before it in its file was durable already
 };
 
 // Appends a frame of `x`, whose `size` is not looked at. The payload has at

@@ -22,6 +22,7 @@ private:
                   uint64_t limit);
   void take_change(const stored_file& file, const frame& x);
   void skip_to(const stored_file& file, uint64_t sequence);
+  void leave_out(const stored_file& file, std::vector<frame>& torn);
   void cut(const stored_file& file, size_t size);
   void damage(const stored_file& file, std::string_view what);
 
@@ -89,12 +90,44 @@ void recovery::take_group(const stored_file& file, std::vector<frame>& group,
   group.clear();
 }
 
+// A group of which a part is missing, and that may never have been whole.
+void recovery::leave_out(const stored_file& file, std::vector<frame>& torn) {
+  if (!torn.empty())
+    damage(file,
+           torn.size() == 1
+             ? fmt::format("change {} is of a group that is not whole, and is "
+                           "left out",
+                           torn.front().sequence)
+             : fmt::format("changes {} to {} are of a group that is not whole, "
+                           "and are left out",
+                           torn.front().sequence, torn.back().sequence));
+  torn.clear();
+}
+
+// Where the last record behind `from` begins that says that all before it was
+// durable; 0 if there is none. Damage before it came later; damage behind it
+// may be a power cut that let later bytes reach the disk before earlier ones.
+size_t last_settled(std::string_view bytes, size_t from, uint64_t after) {
+  size_t result = 0;
+  for (auto at = find_frame(bytes, from, after); at != bytes.npos;) {
+    auto x = decode_frame(bytes.substr(at));
+    if (x->settled)
+      result = at;
+    after = x->sequence;
+    at = find_frame(bytes, at + x->size, after);
+  }
+  return result;
+}
+
 void recovery::take_journal(const stored_file& file, uint64_t limit) {
   std::string_view bytes{file.bytes};
   if (bytes.size() < journal_header_size)
     return bytes.empty() ? void() : cut(file, bytes.size());
   auto newer = false;
   size_t at = journal_header_size;
+  std::optional<size_t> settled;
+  std::vector<frame> torn; // of a group that may never have been whole
+  auto halved = false;     // the next record may be of such a group
   if (auto header = decode_journal_header(bytes, newer)) {
     result.generation = std::max(result.generation, header->generation);
     skip_to(file, header->base + 1);
@@ -102,6 +135,8 @@ void recovery::take_journal(const stored_file& file, uint64_t limit) {
   } else {
     damage(file, "its header is damaged");
     at = std::min(find_frame(bytes, 0, 0), bytes.size());
+    settled = last_settled(bytes, at, 0);
+    halved = at > *settled;
   }
   uint64_t last = 0;
   std::vector<frame> group;
@@ -113,14 +148,26 @@ void recovery::take_journal(const stored_file& file, uint64_t limit) {
       if (next == std::string_view::npos)
         break;
       damage(file, fmt::format("{} bytes at {} are damaged", next - at, at));
-      // The rest of its group was there once: what is left of it counts.
-      take_group(file, group, limit);
+      if (!settled)
+        settled = last_settled(bytes, next, last);
+      halved = next > *settled;
+      // A group that was whole once: what is left of it counts.
+      if (!halved)
+        take_group(file, group, limit);
+      torn.insert(torn.end(), group.begin(), group.end());
+      group.clear();
       group_size = 0;
       at = next;
       continue;
     }
     last = std::max(last, x->sequence);
     at += x->size;
+    halved = halved && x->continued;
+    if (halved) {
+      torn.push_back(*x);
+      continue;
+    }
+    leave_out(file, torn);
     group_size += x->size;
     group.push_back(*x);
     if (!x->more) {
@@ -128,6 +175,7 @@ void recovery::take_journal(const stored_file& file, uint64_t limit) {
       group_size = 0;
     }
   }
+  leave_out(file, torn);
   if (auto rest = bytes.size() - at + group_size; rest > 0)
     cut(file, rest);
 }

@@ -77,12 +77,15 @@ expected<uint64_t>
 registry_store::impl::write(std::span<const change> changes) {
   std::string bytes;
   auto sequence = contents.sequence;
+  auto settled =
+    !journals.empty() && journals.back()->synced == journals.back()->size;
   for (auto& x : changes) {
+    auto first = &x == &changes.front();
     auto payload = encode_change(x);
     if (!payload)
       return tl::make_unexpected(payload.error());
-    append_frame(
-      bytes, {++sequence, record_type(x), &x != &changes.back(), *payload, 0});
+    append_frame(bytes, {++sequence, record_type(x), &x != &changes.back(),
+                         *payload, 0, !first, first && settled});
   }
   if (bytes.empty())
     return sequence;

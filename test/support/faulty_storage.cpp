@@ -1,5 +1,6 @@
 #include "test/support/faulty_storage.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -32,21 +33,42 @@ private:
   std::shared_ptr<faulty_storage::contents> to_;
 };
 
+// Takes some of the sectors that reach beyond `kept` bytes: the size was on
+// disk, and they were not yet.
+void lose_sectors(std::string& bytes, size_t kept, std::mt19937_64& chance) {
+  size_t sector = chance() % 2 == 0 ? 512 : 4096;
+  for (auto begin = kept; begin < bytes.size();) {
+    auto end = std::min(bytes.size(), (begin / sector + 1) * sector);
+    if (chance() % 2 == 0)
+      std::fill(bytes.begin() + static_cast<ptrdiff_t>(begin),
+                bytes.begin() + static_cast<ptrdiff_t>(end), '\0');
+    begin = end;
+  }
+}
+
 // What a power cut makes of a file: what was synced, and some of the rest.
 std::string torn(const faulty_storage::contents& x, std::mt19937_64& chance) {
-  if (!x.written.starts_with(x.synced)) // it was replaced or cut since
-    return chance() % 2 == 0 ? x.synced : x.written;
-  auto rest = x.written.substr(x.synced.size());
-  auto part = rest.empty() ? 0 : chance() % (rest.size() + 1);
+  auto kept = x.synced.size();
+  if (!x.written.starts_with(x.synced)) { // it was replaced or cut since
+    if (chance() % 2 == 0)
+      return x.synced;
+    if (x.synced.starts_with(x.written))
+      return x.written;
+    kept = 0;
+  }
+  auto more = x.written.size() - kept;
+  auto part = more == 0 ? 0 : chance() % (more + 1);
   switch (chance() % 4) {
   case 0:
-    return x.synced;
+    return x.written.substr(0, kept);
   case 1:
     return x.written;
   case 2:
-    return x.synced + rest.substr(0, part);
-  default: // the size reached the disk, and only some pages did
-    return x.synced + std::string(part, '\0') + rest.substr(part);
+    return x.written.substr(0, kept + part);
+  default:
+    auto left = x.written.substr(0, kept + (chance() % 2 == 0 ? more : part));
+    lose_sectors(left, kept, chance);
+    return left;
   }
 }
 
@@ -103,16 +125,17 @@ std::shared_ptr<faulty_storage>
 faulty_storage::after_power_cut(uint64_t seed) const {
   std::mt19937_64 chance{seed};
   auto names = synced_names_;
-  for (auto& x : unsynced_) {
+  auto order = unsynced_;
+  if (chance() % 2 == 0)
+    std::shuffle(order.begin(), order.end(), chance);
+  for (auto& x : order) {
     if (chance() % 2 == 0)
       continue; // this one did not reach the disk
-    if (x.added) {
-      names[x.to] = x.added;
-    } else if (auto found = names.find(x.from); found != names.end()) {
-      if (!x.to.empty())
-        names[x.to] = found->second;
-      names.erase(x.from);
-    }
+    if (!x.to.empty())
+      names[x.to] = x.file;
+    if (auto found = names.find(x.from);
+        found != names.end() && found->second == x.file)
+      names.erase(found);
   }
   auto next = std::make_shared<faulty_storage>();
   for (auto& [name, x] : names) {
@@ -171,17 +194,19 @@ expected<void> faulty_storage::rename(const std::string& from,
   auto found = names_.find(from);
   if (found == names_.end())
     return fault_error(ENOENT, call);
+  unsynced_.push_back({from, to, found->second});
   names_[to] = found->second;
   names_.erase(from);
-  unsynced_.push_back({from, to, nullptr});
   return {};
 }
 
 expected<void> faulty_storage::remove(const std::string& name) {
   if (auto ok = step("remove " + name); !ok)
     return ok;
-  names_.erase(name);
-  unsynced_.push_back({name, {}, nullptr});
+  if (auto found = names_.find(name); found != names_.end()) {
+    unsynced_.push_back({name, {}, found->second});
+    names_.erase(found);
+  }
   return {};
 }
 

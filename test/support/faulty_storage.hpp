@@ -41,9 +41,10 @@ public:
   // only what was synced, names included. Faults are cleared.
   std::shared_ptr<faulty_storage> after_crash(bool power_cut) const;
 
-  // What a power cut may leave as well: of what was not synced some renames
-  // and new names are there and some are not, and a file's unsynced end is
-  // there, partly there, or zeros, by `seed`.
+  // What a power cut may leave as well, by `seed`: of what was not synced some
+  // renames, removals and new names are there and some are not, in their order
+  // or another, and a file's unsynced end is there, missing, cut, or lacks some
+  // of its sectors.
   std::shared_ptr<faulty_storage> after_power_cut(uint64_t seed) const;
 
   // Direct access for tests that damage bytes; creates what is missing.
@@ -80,9 +81,9 @@ private:
 
   // A change of the directory that is not synced yet.
   struct name_change {
-    std::string from;                // of a rename
-    std::string to;                  // of a rename or a new file
-    std::shared_ptr<contents> added; // a new file
+    std::string from; // of a rename or a removal
+    std::string to;   // of a rename or a new file
+    std::shared_ptr<contents> file;
   };
 
   struct fault {
