@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <map>
 
 namespace pm::files {
 
@@ -18,6 +20,28 @@ std::optional<uint64_t> number_of(std::string_view name) noexcept {
   return error == std::errc{} && end == last && !name.empty()
            ? std::optional{number}
            : std::nullopt;
+}
+
+constexpr std::string_view aside_mark = ".corrupt-";
+
+// What orders the files of one name that were kept aside: when, and the number
+// behind that, which tells those of one moment apart.
+struct aside_age {
+  std::string time;
+  uint64_t number = 0;
+  std::string name; // of the file
+
+  auto operator<=>(const aside_age&) const = default;
+};
+
+aside_age age_of(const std::string& name, size_t mark) {
+  auto when = name.substr(mark + aside_mark.size());
+  auto dash = std::min(when.find('-'), when.size());
+  aside_age x{when.substr(0, dash), 0, name};
+  if (dash < when.size())
+    std::from_chars(when.data() + dash + 1, when.data() + when.size(),
+                    x.number);
+  return x;
 }
 
 bool has(const std::vector<std::string>& names, std::string_view name) {
@@ -115,8 +139,14 @@ aside_names(storage& on, const std::vector<std::string>& damaged) {
   std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
   for (auto& name : damaged) {
     auto kept = fmt::format("{}.corrupt-{}", name, time);
-    for (int i = 2; has(*names, kept); ++i)
-      kept = fmt::format("{}.corrupt-{}-{}", name, time, i);
+    // Above all others of this moment: a lower one may have been removed.
+    uint64_t highest = 0;
+    for (auto& other : *names)
+      if (other.starts_with(kept))
+        highest =
+          std::max({highest, uint64_t{1}, age_of(other, name.size()).number});
+    if (highest > 0)
+      kept += fmt::format("-{}", highest + 1);
     result.push_back({name, kept});
   }
   return result;
@@ -173,6 +203,25 @@ expected<void> retire_journals(storage& on, const std::string& newest,
     if (auto ok = on.rename(newest, std::string{journal}); !ok)
       return ok;
   return on.sync_directory();
+}
+
+void drop_oldest_aside(storage& on) {
+  auto names = on.list();
+  if (!names)
+    return;
+  std::map<std::string, std::vector<aside_age>> by_name;
+  for (auto& name : *names)
+    if (auto mark = name.find(aside_mark); mark != name.npos) {
+      auto base = name.substr(0, mark);
+      if (number_of(base))
+        base = journal_next;
+      by_name[base].push_back(age_of(name, mark));
+    }
+  for (auto& [base, files] : by_name) {
+    std::sort(files.begin(), files.end(), std::greater{});
+    for (size_t i = kept_aside_max; i < files.size(); ++i)
+      (void)on.remove(files[i].name);
+  }
 }
 
 } // namespace pm::files

@@ -55,4 +55,11 @@ expected<void> put_snapshot(storage& on, std::string_view text,
 expected<void> retire_journals(storage& on, const std::string& newest,
                                std::vector<aside>& damaged);
 
+// Of the damaged files that were kept aside only this many stay of each name,
+// the newest; numbered journals count as one name.
+constexpr size_t kept_aside_max = 8;
+
+// Removes those above `kept_aside_max`, as far as that can be done.
+void drop_oldest_aside(storage& on);
+
 } // namespace pm::files

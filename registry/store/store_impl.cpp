@@ -215,7 +215,10 @@ registry_store::job registry_store::impl::compaction_job() {
     if (auto ok = files::put_snapshot(*on, text, *damaged); !ok)
       return ok;
     progress->retiring = true;
-    return files::retire_journals(*on, name, *damaged);
+    auto retired = files::retire_journals(*on, name, *damaged);
+    if (retired)
+      files::drop_oldest_aside(*on);
+    return retired;
   };
 }
 

@@ -125,6 +125,44 @@ BOOST_AUTO_TEST_CASE(any_length_of_zeros_or_garbage_behind_it_is_a_tail) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(only_the_newest_damaged_files_of_each_name_are_kept) {
+  // As the clock of this disk stands still, a number tells them apart.
+  auto kept = [&](const std::string& base) {
+    std::vector<std::string> names;
+    auto all = disk->list().value();
+    for (auto& name : all)
+      if (name.starts_with(base + ".corrupt-"))
+        names.push_back(name);
+    return names;
+  };
+  disk->bytes("processes.journal.corrupt-20200101T000000.000Z") = "old";
+  for (int i = 1; i <= 12; ++i) {
+    auto& bytes = disk->bytes(journal_name);
+    bytes[40] = static_cast<char>(bytes[40] ^ 1);
+    auto store = registry_store::open(disk, report).value();
+    BOOST_REQUIRE(report.kept_aside.size() == 1u);
+    BOOST_REQUIRE(disk->has(report.kept_aside[0]));
+    (void)store.write(fault_script()[0]).value();
+    (void)store.write(fault_script()[1]).value();
+  }
+  BOOST_TEST(kept(journal_name).size() == 8u);
+  BOOST_TEST(!disk->has("processes.journal.corrupt-20200101T000000.000Z"));
+  BOOST_TEST(disk->has(report.kept_aside[0]));
+  BOOST_TEST(kept(snapshot_name).empty());
+  // Of numbered journals each has a name of its own.
+  for (int i = 10; i < 30; ++i)
+    disk->bytes("processes.journal.next." + std::to_string(i)
+                + ".corrupt-20200101T0000" + std::to_string(i) + ".000Z");
+  (void)registry_store::open(disk, report).value();
+  size_t left = 0;
+  auto all = disk->list().value();
+  for (auto& name : all)
+    left += name.starts_with("processes.journal.next.") ? 1u : 0u;
+  BOOST_TEST(left == 8u);
+  BOOST_TEST(
+    disk->has("processes.journal.next.29.corrupt-20200101T000029.000Z"));
+}
+
 BOOST_AUTO_TEST_CASE(payloads_that_no_program_wrote_are_reported) {
   auto bytes = disk->bytes(journal_name);
   auto last = group_ends()[groups_in_all - 1];
