@@ -57,6 +57,7 @@ int keeper_loop::run() noexcept {
   std::array<epoll_event, 64> events;
   for (;;) {
     listen_if_alone();
+    pump_if_alone();
     if (leave_if_empty())
       return 0;
     auto count = ::epoll_wait(state_.epoll, events.data(),
@@ -72,18 +73,18 @@ int keeper_loop::run() noexcept {
 }
 
 void keeper_loop::on_event(uint64_t tag, uint32_t events) noexcept {
-  if (tag >= tag_run)
+  if (tag >= tag_pipe)
+    pump_.on_pipe(state_.epoll, (tag - tag_pipe) / 2, (tag - tag_pipe) % 2);
+  else if (tag >= tag_run)
     on_run(tag - tag_run);
   else if (tag == tag_signals)
     on_signals();
   else if (tag == tag_listener)
     accept_node();
-  else if (!link_.attached())
-    return; // let go earlier in this round
-  else if (tag == tag_node)
-    link_.on_socket(events);
   else if (tag == tag_peer)
     link_.on_peer_death();
+  else if (tag == tag_node && link_.attached()) // else let go in this round
+    link_.on_socket(events);
 }
 
 void keeper_loop::on_run(size_t index) noexcept {
@@ -144,7 +145,11 @@ void keeper_loop::reap_orphans() noexcept {
 void keeper_loop::accept_node() noexcept {
   unique_fd socket{::accept4(home_.listener(), nullptr, nullptr,
                              SOCK_CLOEXEC | SOCK_NONBLOCK)};
-  if (!socket || !link_.attach(std::move(socket)))
+  if (!socket)
+    return;
+  // Whoever comes may be the next to move the output.
+  pump_.stop(state_.epoll);
+  if (!link_.attach(std::move(socket)))
     return;
   had_node_ = true;
   ::epoll_ctl(state_.epoll, EPOLL_CTL_DEL, home_.listener(), nullptr);
@@ -157,6 +162,11 @@ void keeper_loop::listen_if_alone() noexcept {
     return;
   listening_ =
     watch(state_.epoll, home_.listener(), EPOLLIN, tag_listener) == 0;
+}
+
+void keeper_loop::pump_if_alone() noexcept {
+  if (link_.is_node_dead() && !pump_.is_running())
+    pump_.start(state_.epoll);
 }
 
 bool keeper_loop::leave_if_empty() noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apps/pm_keeper/keeper_home.hpp"
+#include "apps/pm_keeper/log_pump.hpp"
 #include "apps/pm_keeper/node_link.hpp"
 
 namespace pm::keeper {
@@ -24,12 +25,14 @@ private:
   void reap_orphans() noexcept;
   void accept_node() noexcept;
   void listen_if_alone() noexcept;
+  void pump_if_alone() noexcept;
   bool leave_if_empty() noexcept;
   int timeout_ms() const noexcept;
 
   keeper_home& home_;
   keeper_state state_;
   node_link link_{state_};
+  log_pump pump_{state_.table, state_.logs};
   unique_fd epoll_;
   unique_fd signals_;
   bool listening_ = false;

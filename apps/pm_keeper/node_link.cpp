@@ -1,5 +1,7 @@
 #include "apps/pm_keeper/node_link.hpp"
 
+#include <algorithm>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,6 +24,11 @@ unique_fd open_peer(int socket, int pid) noexcept {
   return unique_fd{fd};
 }
 
+bool has_died(const unique_fd& pidfd) noexcept {
+  pollfd entry{pidfd.get(), POLLIN, 0};
+  return pidfd && ::poll(&entry, 1, 0) == 1;
+}
+
 } // namespace
 
 bool node_link::attach(unique_fd socket) noexcept {
@@ -37,8 +44,9 @@ bool node_link::attach(unique_fd socket) noexcept {
     refuse(refusal::not_permitted, "this keeper belongs to another user");
     return false;
   }
-  // Without a pidfd (the peer is gone already) the socket's end must do.
   peer_ = open_peer(socket_.get(), who.pid);
+  // Its process may be gone already; what it has sent is served all the same.
+  peer_is_dead_ = !peer_ && errno == ESRCH;
   if (peer_)
     watch(state_.epoll, peer_.get(), EPOLLIN, tag_peer);
   if (watch(state_.epoll, socket_.get(), EPOLLIN, tag_node) != 0)
@@ -46,14 +54,26 @@ bool node_link::attach(unique_fd socket) noexcept {
   return attached();
 }
 
+// Removed before it is closed: others may share the open file.
+void node_link::close_watched(unique_fd& fd) noexcept {
+  if (!fd)
+    return;
+  ::epoll_ctl(state_.epoll, EPOLL_CTL_DEL, fd.get(), nullptr);
+  fd.reset();
+}
+
+// The node's process is watched on: its end says when the runs' output is
+// nobody's.
 void node_link::detach() noexcept {
-  // Removed before they are closed: others may share the open files.
-  for (auto fd : {&socket_, &peer_})
-    if (*fd) {
-      ::epoll_ctl(state_.epoll, EPOLL_CTL_DEL, fd->get(), nullptr);
-      fd->reset();
-    }
+  close_watched(socket_);
+  close_watched(peer_);
   retry_ = false;
+}
+
+void node_link::become_node() noexcept {
+  close_watched(node_);
+  node_ = std::move(peer_);
+  node_is_dead_ = peer_is_dead_;
 }
 
 void node_link::refuse(refusal code, const char* text) noexcept {
@@ -74,10 +94,19 @@ void node_link::on_socket(uint32_t events) noexcept {
 }
 
 void node_link::on_peer_death() noexcept {
-  mute_ = true;
-  blocked_ = false;
-  read(frames_of_the_dead);
-  detach();
+  auto node_died = has_died(node_);
+  // Whoever has said hello is the node; before that it is `peer_`.
+  if (attached() && (peer_ ? has_died(peer_) : node_died)) {
+    mute_ = true;
+    blocked_ = false;
+    peer_is_dead_ = true;
+    read(frames_of_the_dead);
+    detach();
+  }
+  if (has_died(node_)) {
+    close_watched(node_);
+    node_is_dead_ = true;
+  }
 }
 
 void node_link::read(int frames_max) noexcept {
@@ -118,6 +147,8 @@ void node_link::handle(std::span<const std::byte> frame) noexcept {
   if (phase_ == phase::open
       && (type == frame_type::acknowledge || type == frame_type::close_stdin))
     return on_run_list(*head, frame);
+  if (phase_ == phase::open && type == frame_type::set_log && version_ >= 2)
+    return on_set_log(frame);
   refuse(refusal::protocol_violation, "this frame is not expected here");
 }
 
@@ -128,13 +159,23 @@ void node_link::on_hello(std::span<const std::byte> frame) noexcept {
   if (body->version_min > version_max || body->version_max < version_min)
     return refuse(refusal::not_supported,
                   "no protocol version in common: this keeper "
-                  "speaks version 1 only");
+                  "speaks versions 1 and 2");
+  version_ = std::min(body->version_max, version_max);
+  become_node();
   for (size_t i = 0; i < state_.table.end(); ++i)
     state_.table.at(i).owed = state_.table.at(i).used ? owed_held : 0;
   row_ = 0;
   batch_ = 0;
   phase_ = phase::welcome;
   flush();
+}
+
+void node_link::on_set_log(std::span<const std::byte> frame) noexcept {
+  auto view = decode_set_log(frame);
+  if (!view)
+    return refuse(refusal::protocol_violation, "a malformed set_log");
+  if (auto slot = state_.table.find(view->run_id))
+    slot->log = state_.logs.at(view->path);
 }
 
 void node_link::on_run_list(const frame_header& head,

@@ -10,18 +10,20 @@
 
 namespace pm::keeper {
 
-// What epoll tells for each descriptor: one of these, or `tag_run` and the
-// run's slot number.
+// What epoll tells for each descriptor: one of these, `tag_run` and the run's
+// slot number, or `tag_pipe` and twice that (stdout) or one more (stderr).
 enum epoll_tag : uint64_t {
   tag_listener = 0,
   tag_node = 1,
   tag_peer = 2,
   tag_signals = 3,
   tag_run = 16,
+  tag_pipe = uint64_t{1} << 32,
 };
 
 // What the keeper keeps, whoever is connected.
 struct keeper_state {
+  log_shelf logs; // outlives the runs, which refer to it
   run_table table;
   spawner children;
   keeper_journal journal;
@@ -48,8 +50,13 @@ public:
   // The socket is readable, writable or closed.
   void on_socket(uint32_t events) noexcept;
 
-  // The node's process is gone: serves what it had sent, then lets go.
+  // The process of the peer or of the last node has ended: serves what it had
+  // sent, then lets go.
   void on_peer_death() noexcept;
+
+  // True if the process of the node that was here last is proven dead, and
+  // nobody has taken its place.
+  bool is_node_dead() const noexcept { return node_is_dead_ && !attached(); }
 
   // Tells what `bits` (owed_bits) say about `slot`, now or when it can.
   void tell(run_slot& slot, uint8_t bits) noexcept;
@@ -92,13 +99,20 @@ private:
   void on_run_list(const frame_header& head,
                    std::span<const std::byte> frame) noexcept;
   void refuse(refusal code, const char* text) noexcept;
+  void on_set_log(std::span<const std::byte> frame) noexcept;
+  void become_node() noexcept;
+  void close_watched(unique_fd& fd) noexcept;
   void detach() noexcept;
 
   keeper_state& state_;
   unique_fd socket_;
-  unique_fd peer_; // pidfd of the node
-  frame_fds fds_;  // of the frame at hand
+  unique_fd peer_; // pidfd of who has connected, until it says hello
+  unique_fd node_; // pidfd of who has said hello, until it is dead
+  bool peer_is_dead_ = false;
+  bool node_is_dead_ = false;
+  frame_fds fds_; // of the frame at hand
   phase phase_ = phase::hello;
+  int version_ = version_max;
   size_t row_ = 0;       // next slot of the table
   size_t batch_ = 0;     // held frames since the last pause
   bool blocked_ = false; // waiting for EPOLLOUT, or to try again

@@ -48,7 +48,7 @@ bool node_link::send_bare(frame_type type) noexcept {
 
 bool node_link::send_welcome() noexcept {
   welcome_body body;
-  body.version = version_max;
+  body.version = static_cast<uint16_t>(version_);
   body.keeper_pid = ::getpid();
   for (size_t i = 0; i < state_.table.end(); ++i) {
     auto& slot = state_.table.at(i);
@@ -62,7 +62,7 @@ bool node_link::send_welcome() noexcept {
 bool node_link::send_report(frame_type type, const report_body& body,
                             std::span<const int> fds) noexcept {
   std::array<std::byte, 128> frame;
-  return send({frame.data(), encode_report(frame, type, body)}, fds);
+  return send({frame.data(), encode_report(frame, type, body, version_)}, fds);
 }
 
 bool node_link::send_held(run_slot& slot) noexcept {

@@ -102,7 +102,8 @@ void node_link::spawn(const spawn_view& view, size_t first_pipe) noexcept {
     none.spawned_us = now_us();
     fail_slot(none, spawn_stage::keeper, ENOSPC);
     auto report = none.report();
-    stash_size_ = encode_report(stash_, frame_type::spawn_failed, report);
+    stash_size_ =
+      encode_report(stash_, frame_type::spawn_failed, report, version_);
     return flush();
   }
   if (fds_.lost) {
@@ -111,6 +112,7 @@ void node_link::spawn(const spawn_view& view, size_t first_pipe) noexcept {
     return tell(*slot, owed_spawned);
   }
   state_.children.spawn(view, fds_, first_pipe, now_us(), *slot);
+  slot->log = state_.logs.at(log_path_of(view));
   // Also a child that could not exec has recorded itself.
   state_.journal.run_recorded();
   // The child has its ends; ours are closed before anybody hears of it.

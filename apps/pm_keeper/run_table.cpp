@@ -17,6 +17,8 @@ report_body run_slot::report() const noexcept {
   result.stage = stage;
   result.detail = detail;
   result.flags = flags;
+  result.moved_bytes = moved_bytes;
+  result.dropped_bytes = dropped_bytes;
   return result;
 }
 

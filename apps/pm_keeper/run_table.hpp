@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "apps/pm_keeper/log_shelf.hpp"
 #include "runtime/keeper/protocol.hpp"
 #include "runtime/os/unique_fd.hpp"
 
@@ -28,10 +29,14 @@ struct run_slot {
   unique_fd stdout_r;
   unique_fd stderr_r;
   unique_fd stdin_w;
+  log_ref log; // none: its output waits for the node
+  uint64_t moved_bytes = 0;
+  uint64_t dropped_bytes = 0;
   pm::keeper::outcome outcome = pm::keeper::outcome::live;
   spawn_stage stage = spawn_stage::none;
-  uint8_t flags = 0; // report_flags
-  uint8_t owed = 0;  // owed_bits
+  uint8_t flags = 0;  // report_flags
+  uint8_t owed = 0;   // owed_bits
+  uint8_t pumped = 0; // a bit for each output that the pump watches
   bool used = false;
 
   report_body report() const noexcept;

@@ -52,6 +52,12 @@ expected<size_t> strings_size(const spawn_order& order) {
                     0, x.find_first_of(std::string_view{"=\0", 2})));
     result += x.size() + 1;
   }
+  if (bad(order.log_file) || order.log_file.size() > log_path_max)
+    return fail(ec::invalid_argument,
+                "log file: has a NUL inside, or is longer than {} bytes",
+                log_path_max);
+  if (!order.log_file.empty())
+    result += order.log_file.size() + 1;
   return result;
 }
 
@@ -83,6 +89,7 @@ expected<spawn_body> head_of(const spawn_order& order) {
   flag(order.nice.has_value(), spawn_nice);
   flag(order.umask.has_value(), spawn_umask);
   flag(order.no_new_privs, spawn_no_new_privs);
+  flag(!order.log_file.empty(), spawn_log);
   result.uid = order.become.uid.value_or(0);
   result.gid = order.become.gid.value_or(0);
   result.umask = static_cast<uint32_t>(order.umask.value_or(0));
@@ -166,6 +173,8 @@ expected<keeper_message> to_report(frame_type occasion,
   result.detail = body->detail;
   result.stdin_pipe = (body->flags & report_stdin_pipe) != 0;
   result.is_protected = (body->flags & report_protected) != 0;
+  result.moved_bytes = body->moved_bytes;
+  result.dropped_bytes = body->dropped_bytes;
   if (body->outcome != outcome::live) {
     result.ended_at = to_timestamp(body->ended_us);
     // Unsigned: no difference of two foreign numbers may overflow.
@@ -203,6 +212,8 @@ expected<outgoing_frame> encode_spawn(const spawn_order& order) {
     writer.string(x);
   for (auto& x : order.environment)
     writer.string(x);
+  if (!order.log_file.empty())
+    writer.string(order.log_file);
   auto body = writer.take();
   if (body.size() > spawn_body_max)
     return fail(ec::invalid_argument,
@@ -240,6 +251,14 @@ std::vector<std::byte> encode_acknowledge(std::span<const run_id> runs) {
 
 std::vector<std::byte> encode_close_stdin(std::span<const run_id> runs) {
   return run_list(frame_type::close_stdin, runs);
+}
+
+std::vector<std::byte> encode_set_log(const run_id& run,
+                                      const std::string& path) {
+  body_writer writer{sizeof(run_key) + path.size() + 1};
+  writer.value(run.bytes());
+  writer.string(path);
+  return with_header(frame_type::set_log, 0, writer.take());
 }
 
 expected<keeper_message> decode_message(std::span<const std::byte> frame) {

@@ -26,6 +26,7 @@ struct spawn_order {
   std::vector<std::string> argv;        // not empty, no NUL inside
   std::vector<std::string> environment; // "NAME=value", complete
   std::string working_dir;              // empty: "/"
+  std::string log_file; // absolute; empty: the keeper moves no output
   credentials become;
   std::optional<int> umask;
   std::optional<int> nice;
@@ -61,6 +62,11 @@ std::vector<std::byte> encode_acknowledge(std::span<const run_id> runs);
 // both are closed. At most run_list_max elements.
 std::vector<std::byte> encode_close_stdin(std::span<const run_id> runs);
 
+// Names the log that the keeper moves a held run's output to while no node
+// lives; an empty path: to none. A keeper of version 1 does not know it.
+std::vector<std::byte> encode_set_log(const run_id& run,
+                                      const std::string& path);
+
 // What the keeper tells about one run; `occasion` is held, spawned,
 // spawn_failed or exited.
 struct run_report {
@@ -78,6 +84,8 @@ struct run_report {
   uint32_t detail = 0;
   bool stdin_pipe = false;
   bool is_protected = false;
+  uint64_t moved_bytes = 0;   // by the keeper, while no node lived
+  uint64_t dropped_bytes = 0; // that it could not move
 };
 
 struct welcome {

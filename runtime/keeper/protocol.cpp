@@ -15,7 +15,7 @@ static_assert(sizeof(hello_body) == 8);
 static_assert(sizeof(welcome_body) == 16);
 static_assert(sizeof(spawn_body) == 56);
 static_assert(sizeof(wire_limit) == 24);
-static_assert(sizeof(report_body) == 64);
+static_assert(sizeof(report_body) == report_size_v1 + 16);
 static_assert(sizeof(refused_body) == 8);
 static_assert(std::is_trivially_copyable_v<spawn_body>);
 static_assert(std::is_trivially_copyable_v<report_body>);
@@ -86,6 +86,14 @@ uint32_t group_at(const spawn_view& view, size_t i) noexcept {
   return read_at<uint32_t>(view.groups, i * sizeof(uint32_t));
 }
 
+std::string_view log_path_of(const spawn_view& view) noexcept {
+  if ((view.body.flags & spawn_log) == 0)
+    return {};
+  // The last string: from the NUL before it to its own.
+  std::string_view all{view.strings, view.body.strings_size - 1};
+  return all.substr(all.rfind('\0') + 1);
+}
+
 std::optional<frame_header> decode_header(bytes frame) noexcept {
   if (frame.size() < sizeof(frame_header) || frame.size() > frame_max)
     return std::nullopt;
@@ -107,9 +115,15 @@ std::optional<welcome_body> decode_welcome(bytes frame) noexcept {
 }
 
 std::optional<report_body> decode_report(bytes frame) noexcept {
-  auto body = decode_fixed<report_body>(frame);
-  if (!body || body->outcome > outcome::failed
-      || body->stage > spawn_stage::exec)
+  constexpr auto size = sizeof(frame_header) + sizeof(report_body);
+  constexpr auto size_v1 = sizeof(frame_header) + report_size_v1;
+  if (!decode_header(frame)
+      || (frame.size() != size && frame.size() != size_v1))
+    return std::nullopt;
+  report_body body;
+  std::memcpy(&body, frame.data() + sizeof(frame_header),
+              frame.size() - sizeof(frame_header));
+  if (body.outcome > outcome::failed || body.stage > spawn_stage::exec)
     return std::nullopt;
   return body;
 }
@@ -135,9 +149,10 @@ std::optional<spawn_view> decode_spawn_body(bytes body) noexcept {
   if (strings.empty() || strings.back() != std::byte{0})
     return std::nullopt;
   result.strings = reinterpret_cast<const char*>(strings.data());
-  // working_dir, argc arguments, envc variables.
+  // working_dir, argc arguments, envc variables, the log's path.
+  auto logs = (head.flags & spawn_log) != 0 ? 1u : 0u;
   if (count_strings(result.strings, strings.size())
-      != size_t{1} + head.argc + head.envc)
+      != size_t{1} + head.argc + head.envc + logs)
     return std::nullopt;
   return result;
 }
@@ -153,6 +168,19 @@ std::optional<size_t> decode_run_list(bytes frame) noexcept {
 
 run_key listed_run(bytes frame, size_t i) noexcept {
   return read_at<run_key>(frame, sizeof(frame_header) + i * sizeof(run_key));
+}
+
+std::optional<log_view> decode_set_log(bytes frame) noexcept {
+  constexpr auto path_at = sizeof(frame_header) + sizeof(run_key);
+  if (!decode_header(frame) || frame.size() <= path_at
+      || frame.size() > path_at + log_path_max + 1)
+    return std::nullopt;
+  auto path = frame.subspan(path_at);
+  auto first = reinterpret_cast<const char*>(path.data());
+  if (path.back() != std::byte{0} || count_strings(first, path.size()) != 1)
+    return std::nullopt;
+  return log_view{read_at<run_key>(frame, sizeof(frame_header)),
+                  {first, path.size() - 1}};
 }
 
 std::optional<refusal_view> decode_refused(bytes frame) noexcept {
@@ -181,8 +209,9 @@ size_t encode_welcome(std::span<std::byte> out,
 }
 
 size_t encode_report(std::span<std::byte> out, frame_type type,
-                     const report_body& body) noexcept {
-  return encode_parts(out, type, bytes_of(body));
+                     const report_body& body, int version) noexcept {
+  auto all = bytes_of(body);
+  return encode_parts(out, type, version < 2 ? all.first(report_size_v1) : all);
 }
 
 size_t encode_refused(std::span<std::byte> out, refusal code,

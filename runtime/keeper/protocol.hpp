@@ -15,7 +15,7 @@ namespace pm::keeper {
 
 // Protocol versions that this program speaks.
 constexpr uint16_t version_min = 1;
-constexpr uint16_t version_max = 1;
+constexpr uint16_t version_max = 2;
 
 constexpr size_t frame_max = 128u << 10;    // bytes of one frame
 constexpr size_t spawn_body_max = 8u << 20; // bytes of a body in a memfd
@@ -26,6 +26,7 @@ constexpr size_t limits_max = 64;
 constexpr size_t table_batch = 64;       // held frames before a pause
 constexpr size_t run_list_max = 1024;    // run ids in one frame
 constexpr size_t refusal_text_max = 256; // bytes
+constexpr size_t log_path_max = 4095;    // bytes, as PATH_MAX with its NUL
 
 constexpr char socket_name[] = "keeper.sock";
 constexpr char lock_name[] = "keeper.lock";
@@ -41,6 +42,7 @@ enum class frame_type : uint16_t {
   goodbye = 4,
   table_more = 5,
   close_stdin = 6,
+  set_log = 7, // version 2
   // keeper to node
   welcome = 32,
   held = 33,
@@ -86,11 +88,13 @@ enum spawn_flags : uint32_t {
   spawn_nice = 1 << 5,
   spawn_umask = 1 << 6,
   spawn_no_new_privs = 1 << 7,
+  spawn_log = 1 << 8, // version 2: a log path follows the environment
 };
 
 // Followed by `limit_count` wire_limits, `group_count` uint32_t, and
 // `strings_size` bytes: working_dir, then argc arguments, then envc "NAME=..."
-// strings, each ended by NUL. An empty working_dir is the keeper's ("/").
+// strings, then the log's path if spawn_log, each ended by NUL. An empty
+// working_dir is the keeper's ("/").
 //
 // Descriptors: [memfd if body_in_memfd] stdout_w, stderr_w, stdout_r,
 // stderr_r [stdin_r, stdin_w if spawn_stdin_pipe].
@@ -168,7 +172,13 @@ struct report_body {
   spawn_stage stage = spawn_stage::none;
   uint32_t detail = 0;
   uint32_t flags = 0;
+  // Version 2: what the keeper has done with the output while no node lived.
+  uint64_t moved_bytes = 0;
+  uint64_t dropped_bytes = 0;
 };
+
+// The body's size in version 1, which has nothing of version 2.
+constexpr size_t report_size_v1 = 64;
 
 // Why a keeper refuses; the numbers are those of pm::ec.
 enum class refusal : uint32_t {
@@ -196,6 +206,15 @@ struct spawn_view {
 wire_limit limit_at(const spawn_view& view, size_t i) noexcept;
 uint32_t group_at(const spawn_view& view, size_t i) noexcept;
 
+// The log's path in `view`; empty without spawn_log.
+std::string_view log_path_of(const spawn_view& view) noexcept;
+
+// A set_log frame, checked.
+struct log_view {
+  run_key run_id{};
+  std::string_view path; // without its NUL; empty: none
+};
+
 // All decoders are total: any bytes give a value or none, never undefined
 // behaviour.
 
@@ -221,6 +240,9 @@ std::optional<size_t>
 decode_run_list(std::span<const std::byte> frame) noexcept;
 run_key listed_run(std::span<const std::byte> frame, size_t i) noexcept;
 
+std::optional<log_view>
+decode_set_log(std::span<const std::byte> frame) noexcept;
+
 // Reads code and text of a refused frame.
 struct refusal_view {
   uint32_t code = 0;
@@ -236,7 +258,8 @@ size_t encode_hello(std::span<std::byte> out, const hello_body& body) noexcept;
 size_t encode_welcome(std::span<std::byte> out,
                       const welcome_body& body) noexcept;
 size_t encode_report(std::span<std::byte> out, frame_type type,
-                     const report_body& body) noexcept;
+                     const report_body& body,
+                     int version = version_max) noexcept;
 size_t encode_refused(std::span<std::byte> out, refusal code,
                       std::string_view text) noexcept;
 

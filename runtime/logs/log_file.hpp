@@ -1,7 +1,6 @@
 #pragma once
 
-#include <chrono>
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <list>
 #include <memory>
@@ -9,9 +8,9 @@
 #include <unordered_map>
 
 #include <pm/ids.hpp>
-#include <pm/log_index.hpp>
+#include <pm/status.hpp>
 
-#include "runtime/os/unique_fd.hpp"
+#include "runtime/logs/log_sink.hpp"
 
 // The writing side of logs: log_format.md says what is in the files.
 
@@ -25,13 +24,6 @@ struct log_origin {
   stream which = stream::stdout_stream;
 
   bool operator==(const log_origin&) const = default;
-};
-
-// What one `log_file::take` did with a pipe.
-struct log_taken {
-  size_t moved = 0;
-  size_t dropped = 0;
-  bool at_end = false; // the pipe has no writers left
 };
 
 // One log and its index, shared by all pipes whose bytes go there. It is
@@ -56,37 +48,13 @@ public:
   const std::string& path() const noexcept { return path_; }
 
 private:
-  friend class log_table;
-  using steady_time = std::chrono::steady_clock::time_point;
-
-  bool prepare(steady_time now);
-  bool open();
-  bool was_replaced() const;
-  void open_index(uint64_t size);
-  void reset_index();
-  void note(const log_origin& from, steady_time now);
-  void unnote();
-  ssize_t move(int pipe, size_t max);
-  ssize_t copy(int pipe, size_t max);
-  void discard(int pipe, size_t max, log_taken& result);
-  void give_up(int error, steady_time now);
+  void enlist();
 
   log_table& table_;
   std::string path_;
-  unique_fd file_;
-  unique_fd index_;
-  bool is_regular_ = false; // it has an offset and an index
-  bool splices_ = false;
-  bool in_trouble_ = false; // the last attempt failed
-  size_t copied_short_ = 0; // bytes read for a target that took them not
-  uint64_t offset_ = 0;     // where the next byte goes
-  uint64_t index_offset_ = 0;
-  uint64_t noted_offset_ = 0; // of the last record
-  log_origin noted_;
-  steady_time noted_at_{};   // when the last record was written; none: epoch
-  steady_time checked_at_{}; // when the path was last compared
-  steady_time retry_at_{};
-  std::list<log_file*>::iterator place_; // in the table's order of use
+  log_sink sink_;
+  bool is_listed_ = false; // in the table's order of use, at `place_`
+  std::list<log_file*>::iterator place_;
 };
 
 // All logs that a node writes, by path, of which at most so many are open.

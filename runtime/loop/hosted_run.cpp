@@ -170,6 +170,7 @@ void hosted_run::adopt(const keeper::run_report& report,
   pid_ = report.pid;
   start_ticks_ = report.start_ticks;
   spawned_at_ = report.spawned_at;
+  dropped_bytes_ = report.dropped_bytes;
   request_.argv = {};
   request_.environment = {};
   size_t next = 0;

@@ -106,6 +106,8 @@ keeper_channel::read_table(std::chrono::milliseconds limit) {
       return result;
     if (std::holds_alternative<keeper::table_pause>(*message))
       keeper::send_frame(socket_.get(), keeper::encode_table_more());
+    else if (auto* said = std::get_if<keeper::welcome>(&*message))
+      version_ = said->version;
     else if (auto* report = std::get_if<keeper::run_report>(&*message))
       result.push_back({*report, std::move(fds), {}});
   }

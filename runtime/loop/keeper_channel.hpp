@@ -57,6 +57,9 @@ public:
   // True once the process of the last keeper has ended.
   bool is_keeper_dead() const;
 
+  // Of the protocol, as the last keeper speaks it.
+  int version() const noexcept { return version_; }
+
   int keeper_pid() const noexcept { return keeper_pid_; }
 
   size_t queued() const noexcept { return queue_.size(); }
@@ -96,6 +99,7 @@ private:
   std::deque<queued_frame> queue_;
   std::vector<std::byte> buffer_;
   int keeper_pid_ = 0;
+  int version_ = 0;
   bool is_waiting_ = false; // the socket or the kernel is full
 };
 

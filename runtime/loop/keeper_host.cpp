@@ -232,7 +232,9 @@ void keeper_host::launch(const run_id& id, expected<credentials> become) {
                  .and_then([&](credentials who) {
                    return order_of(run->request(), std::move(who));
                  })
-                 .and_then([](const keeper::spawn_order& order) {
+                 .and_then([&](keeper::spawn_order order) {
+                   if (channel_.version() < 2)
+                     order.log_file.clear();
                    return keeper::encode_spawn(order);
                  });
   if (!frame)
@@ -291,6 +293,10 @@ void keeper_host::adopt(spawn_request what, std::shared_ptr<run_events> to) {
   if (latest.outcome == keeper::outcome::failed)
     return fail_later(id, spawn_error(run.request(), latest));
   run.adopt(row.report, row.fds);
+  if (channel_.version() >= 2)
+    channel_.send(keeper::encode_set_log(
+      id, run.request().output == output_mode::log ? run.request().log_file
+                                                   : std::string{}));
   if (latest.outcome != keeper::outcome::live)
     later([this, report = latest] {
       keeper::frame_fds none;

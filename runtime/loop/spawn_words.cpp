@@ -42,6 +42,8 @@ expected<keeper::spawn_order> order_of(const spawn_request& what,
   result.argv = what.argv;
   result.environment = what.environment;
   result.working_dir = what.working_dir;
+  if (what.output == output_mode::log)
+    result.log_file = what.log_file;
   result.become = std::move(become);
   result.umask = what.umask;
   result.nice = what.nice;

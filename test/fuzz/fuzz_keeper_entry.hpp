@@ -30,9 +30,15 @@ inline uint64_t decode_anything(std::span<const std::byte> frame) {
       sum += text.size();
       at += text.size() + 1;
     }
+    auto log = log_path_of(*x);
+    sum += log.size();
+    if ((x->body.flags & spawn_log) != 0)
+      at += log.size() + 1;
     if (at != x->strings + x->body.strings_size)
       std::abort();
   }
+  if (auto x = decode_set_log(frame))
+    sum += x->path.size() + x->run_id[0];
   if (auto x = decode_message(frame)) {
     sum += x->index();
     if (auto report = std::get_if<run_report>(&*x))

@@ -114,6 +114,9 @@ public:
 
   keeper_client connect();
 
+  // Closes the connection that `connect` would give first.
+  void drop_first() { first_.reset(); }
+
   state_dir dir;
   int pid = 0;
   unique_fd pidfd;

@@ -120,7 +120,28 @@ BOOST_AUTO_TEST_CASE(a_newer_node_is_served_in_the_common_version) {
   }));
   auto message = keeper::decode_message({frame.data(), got.size});
   BOOST_REQUIRE(message);
-  BOOST_CHECK_EQUAL(std::get<keeper::welcome>(*message).version, 1);
+  BOOST_CHECK_EQUAL(std::get<keeper::welcome>(*message).version,
+                    keeper::version_max);
+}
+
+BOOST_AUTO_TEST_CASE(an_older_node_gets_the_older_reports) {
+  connect().spawn(order_of({"sleep", "1000"}));
+  auto socket = keeper::connect_keeper(dir.path());
+  BOOST_REQUIRE(socket);
+  std::vector<std::byte> frame(keeper::frame_max);
+  auto size = keeper::encode_hello(frame, {1, 1, 0});
+  BOOST_REQUIRE_EQUAL(
+    keeper::send_frame(socket->get(), std::span{frame}.first(size)), 0);
+  keeper::frame_fds fds;
+  std::vector<size_t> sizes;
+  BOOST_REQUIRE(eventually([&] {
+    auto got = keeper::receive_frame(socket->get(), frame, fds);
+    if (got.size != 0)
+      sizes.push_back(got.size);
+    return sizes.size() == 3; // welcome, held, table_end
+  }));
+  BOOST_CHECK_EQUAL(sizes[1],
+                    sizeof(keeper::frame_header) + keeper::report_size_v1);
 }
 
 BOOST_AUTO_TEST_CASE(garbage_does_not_harm_the_keeper) {

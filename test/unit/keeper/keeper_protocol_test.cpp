@@ -79,6 +79,26 @@ BOOST_AUTO_TEST_CASE(a_spawn_is_read_as_it_was_written) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(the_log_of_a_spawn_stands_behind_its_environment) {
+  auto order = full_order();
+  order.log_file = "/var/log/x.log";
+  auto frame = encode_spawn(order);
+  BOOST_REQUIRE(frame);
+  auto view = decode_spawn_body(body_of(frame->bytes));
+  BOOST_REQUIRE(view);
+  BOOST_CHECK_EQUAL(log_path_of(*view), order.log_file);
+  BOOST_CHECK_EQUAL(strings_of(*view)[5], "B=");
+  order.log_file.clear();
+  auto without = encode_spawn(order);
+  BOOST_CHECK_EQUAL(log_path_of(*decode_spawn_body(body_of(without->bytes))),
+                    "");
+  auto later = encode_set_log(order.run_id, "/x");
+  BOOST_CHECK_EQUAL(decode_set_log(later).value().path, "/x");
+  BOOST_CHECK(decode_set_log(later)->run_id == order.run_id.bytes());
+  later.back() = std::byte{'y'};
+  BOOST_CHECK(!decode_set_log(later));
+}
+
 BOOST_AUTO_TEST_CASE(a_large_spawn_goes_into_a_sealed_memfd) {
   auto order = full_order();
   order.argv.emplace_back(200'000, 'x');
@@ -128,6 +148,8 @@ BOOST_AUTO_TEST_CASE(a_report_is_read_as_it_was_written) {
   body.ended_us = 5'123'456;
   body.value = 9;
   body.flags = report_stdin_pipe | report_protected;
+  body.moved_bytes = 1u << 20;
+  body.dropped_bytes = 17;
   std::vector<std::byte> frame(frame_max);
   frame.resize(encode_report(frame, frame_type::exited, body));
   auto x = decoded<run_report>(frame);
@@ -141,6 +163,8 @@ BOOST_AUTO_TEST_CASE(a_report_is_read_as_it_was_written) {
   BOOST_CHECK_EQUAL(x.duration.count(), 123'456);
   BOOST_CHECK(x.exit == (exit_status{exit_reason::signaled, std::nullopt, 9}));
   BOOST_CHECK(x.stdin_pipe && x.is_protected);
+  BOOST_CHECK_EQUAL(x.moved_bytes, 1u << 20);
+  BOOST_CHECK_EQUAL(x.dropped_bytes, 17u);
   body.outcome = outcome::failed;
   body.stage = spawn_stage::limit;
   body.detail = 4;
