@@ -50,6 +50,39 @@ std::optional<ended_run> run_of(const frame& x) {
   return run == nullptr ? std::nullopt : std::optional{std::move(*run)};
 }
 
+// The records in `bytes` that are kept: the newest of each process, and of a
+// run that is told twice the last one.
+std::string cut_to_size(const std::string& bytes,
+                        const std::set<std::string_view>& known,
+                        const store_limits& limits) {
+  std::vector<std::pair<ended_run, std::string_view>> all;
+  scan(bytes, [&](const frame& x, std::string_view whole) {
+    if (auto run = run_of(x))
+      all.emplace_back(std::move(*run), whole);
+  });
+  std::set<run_id> seen;
+  std::map<std::string_view, size_t> counts;
+  std::vector<std::string_view> kept;
+  uint64_t size = 0;
+  for (auto x = all.rbegin(); x != all.rend(); ++x) {
+    auto& [run, whole] = *x;
+    if (!seen.insert(run.run_id).second)
+      continue;
+    auto is_known = known.contains(run.handle_id);
+    auto& count = counts[is_known ? std::string_view{run.handle_id} : ""];
+    auto count_max = is_known ? limits.runs_per_process : limits.runs_of_gone;
+    if (++count > count_max || size + whole.size() > limits.history_size_max)
+      continue;
+    size += whole.size();
+    kept.push_back(whole);
+  }
+  std::string text;
+  text.reserve(size);
+  for (auto x = kept.rbegin(); x != kept.rend(); ++x)
+    text += *x;
+  return text;
+}
+
 // What a process's record begins with, to spare reading those of others.
 std::string beginning_of(const std::string& handle_id) {
   return fmt::format("{{\"handle_id\":\"{}\",", handle_id);
@@ -87,79 +120,63 @@ expected<void> history_file::check(open_report& report) {
 
 expected<void> history_file::add(const std::vector<ended_change>& runs,
                                  const std::set<std::string_view>& known) {
-  if (auto ok = append(runs); !ok)
-    return ok;
-  if (kept_aside_.empty() && size_ < 2 * size_cut_ + limits_.history_growth_min)
+  auto bytes = records_of(runs);
+  auto anew =
+    distrusted_ || !kept_aside_.empty()
+    || size_ + bytes.size() > 2 * size_cut_ + limits_.history_growth_min;
+  if (bytes.empty() && !anew)
     return {};
-  return cut_to_size(known);
+  auto ok = anew ? write_anew(bytes, known) : append(bytes);
+  distrusted_ = !ok;
+  if (ok && !runs.empty())
+    last_sequence_ = std::max(last_sequence_, runs.back().sequence);
+  return ok;
 }
 
-expected<void> history_file::append(const std::vector<ended_change>& runs) {
+// The records of what it does not have yet.
+std::string
+history_file::records_of(const std::vector<ended_change>& runs) const {
   std::string bytes;
-  auto last = last_sequence_;
   for (auto& x : runs)
     if (x.sequence > last_sequence_) {
       auto payload = to_json(*x.run);
-      append_frame(
-        bytes, {x.sequence, record_type(change{*x.run}), false, payload, 0});
-      last = std::max(last, x.sequence);
+      frame record;
+      record.sequence = x.sequence;
+      record.type = record_type(change{*x.run});
+      record.payload = payload;
+      append_frame(bytes, record);
     }
-  if (bytes.empty())
-    return {};
+  return bytes;
+}
+
+expected<void> history_file::append(const std::string& bytes) {
   auto file = on_->open(file_name, open_mode::append);
   if (!file)
     return tl::make_unexpected(file.error());
   if (torn_ > 0)
     if (auto ok = (*file)->truncate(size_); !ok)
       return ok;
-  torn_ = bytes.size(); // until we know better
-  auto written = (*file)->append(bytes);
-  if (written)
-    written = (*file)->sync();
-  if (!written)
-    return written;
   torn_ = 0;
+  if (auto ok = (*file)->append(bytes); !ok)
+    return ok;
+  if (auto ok = (*file)->sync(); !ok)
+    return ok;
+  auto is_new = size_ == 0;
   size_ += bytes.size();
-  last_sequence_ = last;
-  return {};
+  return is_new ? on_->sync_directory() : expected<void>{};
 }
 
-// The newest of each process stay, and of a run told twice the last one.
 expected<void>
-history_file::cut_to_size(const std::set<std::string_view>& known) {
-  auto bytes = on_->read(file_name);
-  if (!bytes)
-    return tl::make_unexpected(bytes.error());
-  if (!*bytes)
-    return {};
-  std::vector<std::pair<ended_run, std::string_view>> all;
-  scan(**bytes, [&](const frame& x, std::string_view whole) {
-    if (auto run = run_of(x))
-      all.emplace_back(std::move(*run), whole);
-  });
-  std::set<run_id> seen;
-  std::map<std::string_view, size_t> counts;
-  std::vector<std::string_view> kept;
-  uint64_t size = 0;
-  for (auto x = all.rbegin(); x != all.rend(); ++x) {
-    auto& [run, whole] = *x;
-    if (!seen.insert(run.run_id).second)
-      continue;
-    auto is_known = known.contains(run.handle_id);
-    auto& count = counts[is_known ? std::string_view{run.handle_id} : ""];
-    auto count_max = is_known ? limits_.runs_per_process : limits_.runs_of_gone;
-    if (++count > count_max || size + whole.size() > limits_.history_size_max)
-      continue;
-    size += whole.size();
-    kept.push_back(whole);
-  }
-  std::string text;
-  text.reserve(size);
-  for (auto x = kept.rbegin(); x != kept.rend(); ++x)
-    text += *x;
+history_file::write_anew(const std::string& more,
+                         const std::set<std::string_view>& known) {
+  auto before = on_->read(file_name);
+  if (!before)
+    return tl::make_unexpected(before.error());
+  auto bytes = before->value_or(std::string{});
   if (!kept_aside_.empty())
-    if (auto ok = files::write_whole(*on_, kept_aside_, **bytes); !ok)
+    if (auto ok = files::write_whole(*on_, kept_aside_, bytes); !ok)
       return ok;
+  auto text = cut_to_size(bytes + more, known, limits_);
   if (auto ok = files::write_whole(*on_, temporary_name, text); !ok) {
     (void)on_->remove(temporary_name);
     return ok;
@@ -167,7 +184,7 @@ history_file::cut_to_size(const std::set<std::string_view>& known) {
   if (auto ok = on_->rename(temporary_name, file_name); !ok)
     return ok;
   kept_aside_.clear();
-  size_ = size_cut_ = size;
+  size_ = size_cut_ = text.size();
   torn_ = 0;
   return on_->sync_directory();
 }

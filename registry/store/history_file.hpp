@@ -29,14 +29,17 @@ public:
                      const std::set<std::string_view>& known);
 
 private:
-  expected<void> append(const std::vector<ended_change>& runs);
-  expected<void> cut_to_size(const std::set<std::string_view>& known);
+  std::string records_of(const std::vector<ended_change>& runs) const;
+  expected<void> append(const std::string& bytes);
+  expected<void> write_anew(const std::string& more,
+                            const std::set<std::string_view>& known);
 
   std::shared_ptr<storage> on_;
   store_limits limits_;
   std::string kept_aside_;     // the name for the damaged file; empty: none is
   uint64_t size_ = 0;          // bytes, up to the last whole record
   uint64_t torn_ = 0;          // bytes behind that
+  bool distrusted_ = false;    // a write or sync failed: a new file is due
   uint64_t size_cut_ = 0;      // what was left when it was last cut
   uint64_t last_sequence_ = 0; // of what `add` has kept
 };

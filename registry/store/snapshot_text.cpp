@@ -67,12 +67,13 @@ struct snapshot_head {
   uint64_t sequence = 0;
   node_mark node{true, {}, {}};
   std::vector<request_mark> requests;
+  std::vector<ended_run> ended;
 
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("generation", x.generation),
                  field("sequence", x.sequence), field("node", x.node),
-                 field("requests", x.requests));
+                 field("requests", x.requests), field("ended", x.ended));
   }
 };
 
@@ -116,6 +117,12 @@ std::string encode_snapshot(const frozen_contents& x, uint64_t generation) {
   for (auto* between = "\n"; auto& request : x.requests) {
     put(buffer, between);
     put(buffer, to_json(request));
+    between = ",\n";
+  }
+  put(buffer, "],\n\"ended\": [");
+  for (auto* between = "\n"; auto& x_ended : x.ended) {
+    put(buffer, between);
+    put(buffer, to_json(*x_ended.run));
     between = ",\n";
   }
   put(buffer, "],\n\"processes\": {");
@@ -163,6 +170,9 @@ expected<snapshot> decode_snapshot(std::string_view name,
   result.generation = head.generation;
   result.contents.sequence = head.sequence;
   result.contents.mark = std::move(head.node);
+  for (auto& run : head.ended)
+    result.contents.ended.push_back(
+      {head.sequence, std::make_shared<const ended_run>(std::move(run))});
   result.contents.requests.assign(head.requests.begin(), head.requests.end());
   if (!sealed)
     result.problems.push_back("it has no checksum, and is taken as it is");

@@ -205,16 +205,16 @@ registry_store::job registry_store::impl::compaction_job() {
                                     newest, progress};
   return [on = on, frozen, progress, damaged = damaged, history = history,
           number = attempt, name = newest->name]() -> expected<void> {
-    std::set<std::string_view> known;
-    for (auto& x : frozen->processes)
-      known.insert(x->definition.handle_id);
-    if (auto ok = history->add(frozen->ended, known); !ok)
-      return ok;
     auto text = encode_snapshot(*frozen, number);
     progress->snapshot_size = text.size();
     if (auto ok = files::put_snapshot(*on, text, *damaged); !ok)
       return ok;
     progress->retiring = true;
+    std::set<std::string_view> known;
+    for (auto& x : frozen->processes)
+      known.insert(x->definition.handle_id);
+    if (auto ok = history->add(frozen->ended, known); !ok)
+      return ok;
     auto retired = files::retire_journals(*on, name, *damaged);
     if (retired)
       files::drop_oldest_aside(*on);

@@ -21,10 +21,16 @@ struct failing_fixture {
   void play(registry_store& store) {
     script_player player{store, std::launch::deferred};
     written.clear();
+    std::vector<ended_run> history;
     written[0] = {};
     for (size_t i = 0; i < fault_script().size(); ++i) {
-      if (store.write(fault_script()[i]))
-        written[store.sequence()] = view_of(store);
+      if (store.write(fault_script()[i])) {
+        for (auto& x : fault_script()[i])
+          if (auto* run = std::get_if<ended_run>(&x))
+            history.push_back(*run);
+        auto& view = written[store.sequence()] = contents_of(store);
+        view.history = history;
+      }
       if (i % 3 == 0)
         (void)player.sync();
       if (store.wants_compaction() || i % 24 == 12)

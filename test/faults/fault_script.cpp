@@ -48,8 +48,11 @@ private:
       return {removal{other}};
     case 9:
       return {state(id, 3'000)}; // more than a sector
+    case 1:
+      return {request_mark{"request-" + std::to_string(number), id},
+              state(id, 40)};
     default:
-      return {state(id, 40)};
+      return {run_of(id), state(id, 40)};
     }
   }
 
@@ -72,6 +75,18 @@ private:
     return x;
   }
 
+  ended_run run_of(const std::string& id) {
+    ended_run x;
+    x.handle_id = id;
+    x.pid = ++values_;
+    x.run_id =
+      run_id::parse(fmt::format("018bcfe5-6be8-7000-8000-{:012x}", values_))
+        .value();
+    x.ended_at = time();
+    x.exit = {exit_reason::exited, values_ % 256, {}};
+    return x;
+  }
+
   timestamp time() const {
     return timestamp{milliseconds{1'700'000'000'000 + values_}};
   }
@@ -88,8 +103,20 @@ const std::vector<change_group>& fault_script() {
   return script;
 }
 
+registry_view contents_of(const registry_store& store) {
+  return {store.records(), store.last_mark(), store.requests(), {}};
+}
+
 registry_view view_of(const registry_store& store) {
-  return {store.records(), store.last_mark()};
+  auto view = contents_of(store);
+  for (int i = 0; i < process_count; ++i) {
+    auto runs = store.read_history("p" + std::to_string(i), SIZE_MAX)();
+    if (runs)
+      view.history.insert(view.history.end(), runs->begin(), runs->end());
+  }
+  std::sort(view.history.begin(), view.history.end(),
+            [](auto& a, auto& b) { return a.run_id < b.run_id; });
+  return view;
 }
 
 registry_view outcome_of(const std::function<bool(size_t group)>& counts) {

@@ -24,11 +24,16 @@ const std::vector<change_group>& fault_script();
 struct registry_view {
   record_map records;
   node_mark mark;
+  std::deque<request_mark> requests;
+  std::vector<ended_run> history; // of all processes, by run id
 
   bool operator==(const registry_view&) const = default;
 };
 
 registry_view view_of(const registry_store& store);
+
+// The same without the history, which is read from the disk.
+registry_view contents_of(const registry_store& store);
 
 // What the groups for which `counts` make of an empty registry.
 registry_view outcome_of(const std::function<bool(size_t group)>& counts);

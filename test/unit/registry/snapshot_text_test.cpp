@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(it_is_json_that_people_can_read) {
     "{\"format\": 1, \"generation\": 5, \"sequence\": 77,\n"
     "\"node\": {\"clean_shutdown\":false,\"boot_id\":\"boot\",\"name\":"
     "\"alpha\"},\n"
-    "\"requests\": [],\n\"processes\": {\n"
+    "\"requests\": [],\n\"ended\": [],\n\"processes\": {\n"
     "\"a.b-c_1\": {\"handle_id\":\"a.b-c_1\",\"origin\":\"adhoc\","));
   BOOST_TEST(text.find("\n\"web\": {") != text.npos);
   BOOST_TEST(text.ends_with("\"}\n"));
