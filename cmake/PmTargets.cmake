@@ -1,17 +1,21 @@
 # What every target of pm has in common, and the two ways to make one.
 
 add_library(pm_options INTERFACE)
-target_compile_options(pm_options INTERFACE -Wall -Wextra -Wshadow=local
-  -Wnon-virtual-dtor -Wno-missing-field-initializers
-  -Wno-restrict)
+target_compile_options(pm_options INTERFACE -Wall -Wextra -Wnon-virtual-dtor
+  -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(pm_options INTERFACE -Wshadow=local -Wno-restrict)
+endif()
 if(PM_WERROR)
   target_compile_options(pm_options INTERFACE -Werror)
 endif()
 if(PM_SANITIZE)
   target_compile_options(pm_options INTERFACE -fsanitize=${PM_SANITIZE}
-    -fno-omit-frame-pointer
+    -fno-omit-frame-pointer)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # Instrumented code makes GCC 12 see uninitialised reads that are none.
-    -Wno-maybe-uninitialized)
+    target_compile_options(pm_options INTERFACE -Wno-maybe-uninitialized)
+  endif()
   target_link_options(pm_options INTERFACE -fsanitize=${PM_SANITIZE})
   target_compile_definitions(pm_options INTERFACE PM_SANITIZED)
 endif()

@@ -93,6 +93,44 @@ void write(writer& out, const T& x) {
   }
 }
 
+// The same, for what is kept on disk: a member that has its default is left
+// out, since a missing one is read as that.
+template <class T>
+void write_sparse(writer& out, const T& x);
+
+template <class T>
+void write_sparse_fields(writer& out, const T& x) {
+  static const T fresh;
+  auto one = [&](auto ours, auto default_one) {
+    if (ours.value == default_one.value)
+      return;
+    out.Key(ours.name.data(), static_cast<unsigned>(ours.name.size()));
+    write_sparse(out, ours.value);
+  };
+  T::fields(x, [&](auto... ours) {
+    T::fields(fresh, [&](auto... defaults) { (one(ours, defaults), ...); });
+  });
+}
+
+template <class T>
+void write_sparse(writer& out, const T& x) {
+  if constexpr (has_fields<T>) {
+    out.StartObject();
+    write_sparse_fields(out, x);
+    out.EndObject();
+  } else {
+    write(out, x);
+  }
+}
+
+template <class T>
+void write_sparse(writer& out, const std::optional<T>& x) {
+  if (x)
+    write_sparse(out, *x);
+  else
+    out.Null();
+}
+
 // Where a value stands, for errors, as in "state.exit.code". A chain of views
 // of what its makers hold: it becomes a text only when something is wrong.
 class place {
@@ -191,11 +229,16 @@ expected<void> read_fields(const value& in, T& x, const place& where) {
   if (!in.IsObject())
     return wrong_type(where, "an object");
   expected<void> outcome;
+  // Members mostly come in the order of the list.
+  auto next = in.MemberBegin();
   auto one = [&](auto f) {
+    value name{f.name.data(), static_cast<unsigned>(f.name.size())};
     auto found =
-      in.FindMember(value{f.name.data(), static_cast<unsigned>(f.name.size())});
-    if (outcome && found != in.MemberEnd())
-      outcome = read(found->value, f.value, place{where, f.name});
+      next != in.MemberEnd() && next->name == name ? next : in.FindMember(name);
+    if (!outcome || found == in.MemberEnd())
+      return;
+    next = found + 1;
+    outcome = read(found->value, f.value, place{where, f.name});
   };
   T::fields(x, [&](auto... fs) { (one(fs), ...); });
   return outcome;
@@ -272,6 +315,15 @@ expected<T> from_json(std::string_view text) {
   if (auto ok = json::read(document, x, {}); !ok)
     return tl::make_unexpected(std::move(ok.error()));
   return x;
+}
+
+// As `to_json`, without the members that have their defaults.
+template <class T>
+std::string to_sparse_json(const T& x) {
+  rapidjson::StringBuffer buffer;
+  json::writer out{buffer};
+  json::write_sparse(out, x);
+  return {buffer.GetString(), buffer.GetSize()};
 }
 
 #define PM_INSTANTIATE_JSON(T)               \

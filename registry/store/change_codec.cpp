@@ -57,7 +57,7 @@ expected<std::string> encode_change(const change& x) {
     return fail(ec::invalid_argument,
                 "record of '{}': a number is not finite; nothing was changed",
                 handle_of(x));
-  auto payload = std::visit([](auto& y) { return to_json(y); }, x);
+  auto payload = std::visit([](auto& y) { return to_sparse_json(y); }, x);
   if (payload.size() > frame_payload_max)
     return fail(ec::invalid_argument,
                 "record of '{}': {} bytes, and at most {} are kept; nothing "

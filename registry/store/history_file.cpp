@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include <pm/json.hpp>
-
+#include "registry/json/json_fields.hpp"
 #include "registry/store/change_codec.hpp"
 #include "registry/store/journal_frame.hpp"
 #include "registry/store/store_files.hpp"
@@ -139,7 +138,7 @@ history_file::records_of(const std::vector<ended_change>& runs) const {
   std::string bytes;
   for (auto& x : runs)
     if (x.sequence > last_sequence_) {
-      auto payload = to_json(*x.run);
+      auto payload = to_sparse_json(*x.run);
       frame record;
       record.sequence = x.sequence;
       record.type = record_type(change{*x.run});

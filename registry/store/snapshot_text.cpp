@@ -29,9 +29,9 @@ void put(rapidjson::StringBuffer& to, std::string_view text) {
 void write_process(rapidjson::StringBuffer& to, const process_record& x) {
   json::writer out{to};
   out.StartObject();
-  json::write_fields(out, x.definition);
+  json::write_sparse_fields(out, x.definition);
   out.Key("state");
-  json::write(out, x.state);
+  json::write_sparse(out, x.state);
   out.EndObject();
 }
 
@@ -116,13 +116,13 @@ std::string encode_snapshot(const frozen_contents& x, uint64_t generation) {
                   snapshot_format, generation, x.sequence, to_json(x.mark)));
   for (auto* between = "\n"; auto& request : x.requests) {
     put(buffer, between);
-    put(buffer, to_json(request));
+    put(buffer, to_sparse_json(request));
     between = ",\n";
   }
   put(buffer, "],\n\"ended\": [");
   for (auto* between = "\n"; auto& x_ended : x.ended) {
     put(buffer, between);
-    put(buffer, to_json(*x_ended.run));
+    put(buffer, to_sparse_json(*x_ended.run));
     between = ",\n";
   }
   put(buffer, "],\n\"processes\": {");

@@ -30,6 +30,22 @@ struct compaction_progress {
   std::atomic<bool> retiring = false;      // the snapshot is durable
 };
 
+// A sync job under way.
+struct sync_under_way {
+  std::vector<std::pair<std::shared_ptr<open_journal>, uint64_t>> journals;
+  uint64_t names_made = 0;
+  bool refused = false; // no file was touched
+};
+
+// A compaction job under way.
+struct compaction_under_way {
+  uint64_t generation = 0;
+  uint64_t names_made = 0;
+  size_t ended = 0;                     // runs, which the history has then
+  std::shared_ptr<open_journal> newest; // the others are covered
+  std::shared_ptr<const compaction_progress> progress;
+};
+
 struct registry_store::impl {
   expected<void> load(open_report& report);
   expected<uint64_t> write(std::span<const change> changes);
@@ -64,20 +80,8 @@ struct registry_store::impl {
   std::shared_ptr<std::vector<files::aside>> damaged =
     std::make_shared<std::vector<files::aside>>();
 
-  struct sync_under_way {
-    std::vector<std::pair<std::shared_ptr<open_journal>, uint64_t>> journals;
-    uint64_t names_made = 0;
-    bool refused = false; // no file was touched
-  };
   std::optional<sync_under_way> syncing;
 
-  struct compaction_under_way {
-    uint64_t generation = 0;
-    uint64_t names_made = 0;
-    size_t ended = 0;                     // runs, which the history has then
-    std::shared_ptr<open_journal> newest; // the others are covered
-    std::shared_ptr<const compaction_progress> progress;
-  };
   std::optional<compaction_under_way> compacting;
 };
 

@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(an_unused_temporary_file_is_cleared) {
 
 BOOST_AUTO_TEST_CASE(a_long_journal_asks_for_a_snapshot) {
   store_limits limits;
-  limits.journal_size_min = 20'000;
+  limits.journal_size_min = 5'000;
   limits.journal_growth = 2;
   auto store = open(disk, limits);
   put(store, definition_of("a"));
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_long_journal_asks_for_a_snapshot) {
     put(store, state_of("a", i));
     BOOST_REQUIRE_LT(i, 100);
   }
-  BOOST_TEST(disk->bytes(files::journal).size() > 20'000u);
+  BOOST_TEST(disk->bytes(files::journal).size() > 5'000u);
   BOOST_TEST(compact(store).has_value());
   BOOST_TEST(!store.wants_compaction());
   BOOST_TEST(disk->bytes(files::journal).size() == journal_header_size);

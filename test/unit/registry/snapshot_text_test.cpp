@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(it_is_json_that_people_can_read) {
     "\"node\": {\"clean_shutdown\":false,\"boot_id\":\"boot\",\"name\":"
     "\"alpha\"},\n"
     "\"requests\": [],\n\"ended\": [],\n\"processes\": {\n"
-    "\"a.b-c_1\": {\"handle_id\":\"a.b-c_1\",\"origin\":\"adhoc\","));
+    "\"a.b-c_1\": {\"handle_id\":\"a.b-c_1\",\"created_at\":"));
   BOOST_TEST(text.find("\n\"web\": {") != text.npos);
   BOOST_TEST(text.ends_with("\"}\n"));
 }
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(one_that_a_person_edited_is_taken_without_its_checksum) {
 
 BOOST_AUTO_TEST_CASE(an_entry_that_cannot_be_used_costs_only_itself) {
   auto text = without_checksum(disk->bytes(files::snapshot));
-  replace(text, "\"autostart\":true", "\"autostart\":5");
+  replace(text, "{\"command\":", "{\"autostart\":5,\"command\":");
   replace(text, "\"second\": {\"handle_id\":\"second\"",
           "\"../x\": {\"handle_id\":\"../x\"");
   disk->bytes(files::snapshot) = text;
