@@ -98,7 +98,7 @@ private:
     caf::typed_response_promise<process_view> promise;
   };
 
-  entry& add(process_record record, bool begin = false);
+  entry& add(process_record record, bool begin = false, bool is_unborn = false);
   entry& spawn(std::shared_ptr<supervisor_start> how);
   void reconcile(const manager_start& from);
   entry* find(const std::string& id);

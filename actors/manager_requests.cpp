@@ -106,7 +106,7 @@ manager_state::outcome manager_state::define(process_definition what,
     record.definition = what;
     record.state.status = status::stopped;
     record.state.last_updated = on_->now();
-    found = &add(std::move(record));
+    found = &add(std::move(record), false, start);
   }
   auto supervisor = found->supervisor;
   if (!start)

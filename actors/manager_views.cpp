@@ -128,10 +128,12 @@ void manager_state::reconcile(const manager_start& from) {
   }
 }
 
-manager_state::entry& manager_state::add(process_record record, bool begin) {
+manager_state::entry& manager_state::add(process_record record, bool begin,
+                                         bool is_unborn) {
   auto how = std::make_shared<supervisor_start>();
   how->record = std::move(record);
   how->begin = begin;
+  how->is_unborn = is_unborn;
   return spawn(std::move(how));
 }
 

@@ -9,18 +9,20 @@ using pointer = supervisor_state::pointer;
 } // namespace
 
 void supervisor_state::init(pointer self, std::shared_ptr<const supervision> on,
-                            manager_actor manager, process_record record) {
+                            manager_actor manager,
+                            const supervisor_start& how) {
   self_ = self;
   on_ = std::move(on);
   manager_ = std::move(manager);
-  record_ = std::move(record);
+  record_ = how.record;
+  is_unborn_ = how.is_unborn;
 }
 
 supervisor_actor::behavior_type
 supervisor(pointer self, std::shared_ptr<const supervision> on,
            manager_actor manager, std::shared_ptr<const supervisor_start> how) {
   auto& state = self->state;
-  state.init(self, std::move(on), std::move(manager), how->record);
+  state.init(self, std::move(on), std::move(manager), *how);
   if (how->restored)
     state.settle(*how);
   if (how->begin)

@@ -26,7 +26,7 @@ public:
   using outcome = caf::typed_response_promise<change_outcome>;
 
   void init(pointer self, std::shared_ptr<const supervision> on,
-            manager_actor manager, process_record record);
+            manager_actor manager, const supervisor_start& how);
 
   // Establishes what became of a run from before this node. `held` is what
   // the keeper knows of it.
@@ -133,6 +133,7 @@ private:
   process_record record_;
   bool is_stored_ = false;     // the definition is in the registry
   bool was_stored_ = false;    // some definition is in the registry
+  bool is_unborn_ = false;     // defined by its first start, not begun yet
   bool spawn_pending_ = false; // the intent is being written
   bool spawn_written_ = false; // it is on its way to the registry
   bool again_ = false;         // a new run is to follow this one
@@ -160,6 +161,8 @@ private:
 struct supervisor_start {
   process_record record;
   bool restored = false;
+  // One request defines it and starts it: refused, it is forgotten.
+  bool is_unborn = false;
   bool is_new = false; // with `restored`: the registry does not have it yet
   std::optional<held_run> held; // with `restored`: what the keeper knows
   // Start it when it has settled and is neither alive nor due to restart.

@@ -90,6 +90,7 @@ void supervisor_state::begin_run() {
 }
 
 void supervisor_state::spawn() {
+  is_unborn_ = false;
   auto request = make_spawn_request(
     *on_, record_,
     run_ ? run_->request.environment : std::map<std::string, std::string>{});

@@ -86,7 +86,7 @@ void supervisor_state::refuse_start(process_state before, const error& why) {
   start_waiters_.clear();
   step(life_event::not_recorded);
   reject_all(waiters, refused);
-  if (!was_stored_ && !leaving_)
+  if ((!was_stored_ || is_unborn_) && !leaving_)
     forget();
 }
 

@@ -69,6 +69,9 @@ struct small_disk : daemon_fixture {
     start(one_service);
     BOOST_TEST(wait_for_status("web", "running"));
     children.push_back(pid_of("web"));
+    BOOST_TEST(ctl({"start", "--name", "job", "--", "sleep", "1000"}).code
+               == 0);
+    children.push_back(pid_of("job"));
   }
 
   void fill() const {
@@ -119,16 +122,16 @@ BOOST_FIXTURE_TEST_CASE(a_full_disk_refuses_changes_and_nothing_else,
   // What happens all the same is shown, and kept for later.
   auto first = children[1];
   ::kill(first, SIGKILL);
-  BOOST_TEST(wait_until([&] { return status_of("new0") != "running"; }));
+  BOOST_TEST(wait_until([&] { return status_of("job") != "running"; }));
   make_room();
   BOOST_TEST(wait_until([&] {
     return ctl({"start", "--name", "late", "--", "true"}).code == 0;
   }));
   BOOST_TEST(wait_for_status("late", "stopped"));
   // The restart by policy waited for the disk.
-  BOOST_TEST(wait_for_status("new0", "running"));
-  children.push_back(pid_of("new0"));
-  BOOST_TEST(pid_of("new0") != first);
+  BOOST_TEST(wait_for_status("job", "running"));
+  children.push_back(pid_of("job"));
+  BOOST_TEST(pid_of("job") != first);
   BOOST_TEST(ctl({"save"}).code == 0);
   crash();
   start(one_service);
