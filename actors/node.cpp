@@ -70,9 +70,15 @@ public:
     dismiss();
     if (thread_.joinable()) {
       // Behind all that was posted, and the frames that come of it.
-      own_loop_->post(
-        [this] { own_loop_->post([this] { own_loop_->stop(); }); });
+      own_loop_->post([this] {
+        own_loop_->post([this] {
+          say_goodbye();
+          own_loop_->stop();
+        });
+      });
       thread_.join();
+    } else if (host_) {
+      say_goodbye();
     }
     host_.reset();
   }
@@ -84,6 +90,13 @@ public:
   const std::string& state_dir() const override { return directory_->path(); }
 
   int keeper_pid() const override { return keeper_pid_; }
+
+  void respawn_with(std::vector<std::string> argv) override {
+    node_command command{std::move(argv), {}, current_directory()};
+    for (auto** x = environ; x != nullptr && *x != nullptr; ++x)
+      command.environment.emplace_back(*x);
+    on_loop([this, command = std::move(command)] { host_->ready(command); });
+  }
 
   void goodbye() override {
     is_wanted_end_ = true;
@@ -194,6 +207,11 @@ expected<void> node_impl::open_host() {
     return tl::make_unexpected(host.error());
   host_ = std::move(*host);
   keeper_pid_ = host_->keeper_pid();
+  std::vector<recorded_run> on_record;
+  for (auto& [id, record] : store_->records())
+    if (is_alive(record->state.status))
+      on_record.push_back({record->state.run_id, record->state.identity});
+  host_->recover(on_record);
   held_ = host_->held();
   host_->on_lost([this](const error& why) { keeper_lost(why); });
   return {};
@@ -201,13 +219,14 @@ expected<void> node_impl::open_host() {
 
 void node_impl::keeper_lost(const error& why) {
   note("warning keeper lost: " + why.text);
-  auto again = host_->reconnect();
-  if (!again) {
-    note("error no keeper: " + again.error().text);
-    return;
-  }
-  keeper_pid_ = host_->keeper_pid();
-  note(fmt::format("info keeper {} serves now", host_->keeper_pid()));
+  host_->reconnect([this](const expected<void>& again) {
+    if (!again) {
+      note("error no keeper: " + again.error().text);
+      return;
+    }
+    keeper_pid_ = host_->keeper_pid();
+    note(fmt::format("info keeper {} serves now", host_->keeper_pid()));
+  });
 }
 
 void node_impl::open_manager() {

@@ -48,6 +48,11 @@ int keeper_journal::open(int dir) noexcept {
   return exits_ < 0 ? errno : 0;
 }
 
+void keeper_journal::add_run(const run_slot& slot) noexcept {
+  put(slot_runs_file, spawn_record(slot));
+  ++records_;
+}
+
 void keeper_journal::add_exit(const run_slot& slot) noexcept {
   put(exits_, exit_record(slot));
   ++records_;

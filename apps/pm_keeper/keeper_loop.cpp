@@ -1,5 +1,6 @@
 #include "apps/pm_keeper/keeper_loop.hpp"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <sys/epoll.h>
@@ -7,6 +8,8 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+#include "runtime/os/pidfd_exit.hpp"
 
 namespace pm::keeper {
 
@@ -19,12 +22,17 @@ constexpr int orphans_rounds_max = 64;
 
 constexpr int retry_pause_ms = 10;
 
+// How often the end of a foreign run is looked at that its parent has not
+// reaped, and for how long.
+constexpr int foreign_pause_ms = 100;
+constexpr int64_t foreign_limit_ms = 3000;
+
 } // namespace
 
-const char* keeper_loop::open() noexcept {
+const char* keeper_loop::open(uint64_t nofile_soft) noexcept {
   if (!state_.table.open())
     return "no memory";
-  if (auto error = state_.children.open(); error != 0)
+  if (auto error = state_.children.open(nofile_soft); error != 0)
     return explain("spawner", error);
   if (auto error = state_.journal.open(home_.dir()); error != 0)
     return explain(runs_name, error);
@@ -50,13 +58,22 @@ const char* keeper_loop::open() noexcept {
 int keeper_loop::timeout_ms() const noexcept {
   if (link_.wants_retry())
     return retry_pause_ms;
-  return orphans_due_ ? orphans_pause_ms : -1;
+  auto result = state_.starter.timeout_ms();
+  auto at_most = [&](bool due, int limit) {
+    if (due)
+      result = result < 0 ? limit : std::min(result, limit);
+  };
+  at_most(orphans_due_, orphans_pause_ms);
+  at_most(unreaped_ != 0, foreign_pause_ms);
+  return result;
 }
 
 int keeper_loop::run() noexcept {
   std::array<epoll_event, 64> events;
   for (;;) {
     listen_if_alone();
+    look_at_foreign_runs();
+    bring_back_node();
     pump_if_alone();
     if (leave_if_empty())
       return 0;
@@ -76,43 +93,95 @@ void keeper_loop::on_event(uint64_t tag, uint32_t events) noexcept {
   if (tag >= tag_pipe)
     pump_.on_pipe(state_.epoll, (tag - tag_pipe) / 2, (tag - tag_pipe) % 2);
   else if (tag >= tag_run)
-    on_run(tag - tag_run);
+    on_run(tag - tag_run, events);
   else if (tag == tag_signals)
     on_signals();
   else if (tag == tag_listener)
     accept_node();
+  else if (tag == tag_started)
+    state_.starter.on_start_failed(state_.epoll);
   else if (tag == tag_peer)
     link_.on_peer_death();
   else if (tag == tag_node && link_.attached()) // else let go in this round
     link_.on_socket(events);
 }
 
-void keeper_loop::on_run(size_t index) noexcept {
+void keeper_loop::on_run(size_t index, uint32_t events) noexcept {
   auto& slot = state_.table.at(index);
   if (!slot.used || slot.outcome != outcome::live)
     return;
+  if (slot.is_foreign)
+    return on_foreign_run(slot, events);
   auto id = static_cast<id_t>(slot.pidfd.get());
   siginfo_t ended{};
   // Looked at, written down, and only then reaped.
   if (::waitid(P_PIDFD, id, &ended, WEXITED | WNOHANG | WNOWAIT) != 0
       || ended.si_pid == 0)
     return;
-  slot.ended_us = now_us();
-  slot.value = ended.si_status;
-  slot.outcome =
-    ended.si_code == CLD_EXITED ? outcome::exited : outcome::signaled;
   if (ended.si_code == CLD_DUMPED)
     slot.flags |= report_core_dumped;
+  end_run(slot,
+          ended.si_code == CLD_EXITED ? outcome::exited : outcome::signaled,
+          ended.si_status);
+}
+
+// Writes the end down, reaps, and tells.
+void keeper_loop::end_run(run_slot& slot, outcome how, int value) noexcept {
+  slot.ended_us = now_us();
+  slot.value = value;
+  slot.outcome = how;
   state_.journal.add_exit(slot);
-  ::waitid(P_PIDFD, id, &ended, WEXITED | WNOHANG);
+  siginfo_t ended{};
+  if (!slot.is_foreign)
+    ::waitid(P_PIDFD, static_cast<id_t>(slot.pidfd.get()), &ended,
+             WEXITED | WNOHANG);
   // The node shares the pidfd's open file, so a close alone would leave it in
   // the poll set for ever.
   ::epoll_ctl(state_.epoll, EPOLL_CTL_DEL, slot.pidfd.get(), nullptr);
   slot.pidfd.reset();
   slot.stdin_w.reset();
   slot.flags &= static_cast<uint8_t>(~report_stdin_pipe);
+  if (slot.is_acknowledged) {
+    pump_.release(state_.epoll, slot);
+    state_.table.remove(slot);
+    return state_.journal.tidy(state_.table);
+  }
   // Told after the reaping: then the run's group no longer counts a zombie.
   link_.tell(slot, owed_exited);
+}
+
+// Its new parent reaps it; only after that the kernel tells how it ended.
+void keeper_loop::on_foreign_run(run_slot& slot, uint32_t events) noexcept {
+  auto first = slot.end_seen_ms == 0;
+  auto status = wait_status_of_reaped(slot.pidfd.get());
+  auto is_reaped = (events & EPOLLHUP) != 0;
+  auto is_late = !first && now_ms() - slot.end_seen_ms > foreign_limit_ms;
+  if (!status && !is_reaped && !is_late) {
+    if (!first)
+      return;
+    slot.end_seen_ms = now_ms();
+    ++unreaped_;
+    epoll_event hang_up_only{};
+    hang_up_only.data.u64 = tag_run + state_.table.index_of(slot);
+    ::epoll_ctl(state_.epoll, EPOLL_CTL_MOD, slot.pidfd.get(), &hang_up_only);
+    return;
+  }
+  if (!first)
+    --unreaped_;
+  if (!status)
+    end_run(slot, outcome::lost, 0);
+  else if (WIFSIGNALED(*status))
+    end_run(slot, outcome::signaled, WTERMSIG(*status));
+  else
+    end_run(slot, outcome::exited, WEXITSTATUS(*status));
+}
+
+void keeper_loop::look_at_foreign_runs() noexcept {
+  for (size_t i = 0; unreaped_ != 0 && i < state_.table.end(); ++i) {
+    auto& slot = state_.table.at(i);
+    if (slot.used && slot.outcome == outcome::live && slot.end_seen_ms != 0)
+      on_foreign_run(slot, 0);
+  }
 }
 
 void keeper_loop::on_signals() noexcept {
@@ -120,6 +189,8 @@ void keeper_loop::on_signals() noexcept {
   while (::read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal)) {
     if (signal.ssi_signo == SIGTERM) {
       told_to_end_ = true;
+      if (!link_.attached())
+        state_.starter.forget();
     } else if (!orphans_due_) {
       orphans_due_ = true;
       rounds_ = 0;
@@ -135,7 +206,7 @@ void keeper_loop::reap_orphans() noexcept {
         || ended.si_pid == 0)
       return;
     if (auto slot = state_.table.find_pid(ended.si_pid))
-      on_run(state_.table.index_of(*slot));
+      on_run(state_.table.index_of(*slot), EPOLLIN);
     else
       ::waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended,
                WEXITED | WNOHANG);
@@ -164,6 +235,13 @@ void keeper_loop::listen_if_alone() noexcept {
     watch(state_.epoll, home_.listener(), EPOLLIN, tag_listener) == 0;
 }
 
+void keeper_loop::bring_back_node() noexcept {
+  if (link_.take_death())
+    state_.starter.node_has_died();
+  if (!link_.attached())
+    state_.starter.start_if_due(state_.epoll, tag_started);
+}
+
 void keeper_loop::pump_if_alone() noexcept {
   if (link_.is_node_dead() && !pump_.is_running())
     pump_.start(state_.epoll);
@@ -171,7 +249,7 @@ void keeper_loop::pump_if_alone() noexcept {
 
 bool keeper_loop::leave_if_empty() noexcept {
   if (link_.attached() || state_.table.used_count() != 0
-      || (!had_node_ && !told_to_end_))
+      || state_.starter.expects_node() || (!had_node_ && !told_to_end_))
     return false;
   home_.leave();
   // Somebody may have connected before the name was gone.

@@ -27,6 +27,7 @@ starts it by itself; it leaves when it has nothing left to keep.
 
   --state-dir DIR  the state directory, which must exist and be yours
   --ready-fd N     write "R" to descriptor N when ready, "E<text>" on failure
+  --nofile N       the soft limit of descriptors that processes get (ours)
   --help           print this
   --version        print the version
 )";
@@ -36,6 +37,7 @@ constexpr int kept_ready_fd = first_private_fd;
 struct arguments {
   const char* state_dir = nullptr;
   int ready_fd = -1;
+  uint64_t nofile_soft = 0;
 };
 
 // Takes "--name VALUE" or "--name=VALUE" at argv[i]; null if it is not there.
@@ -61,6 +63,8 @@ arguments parse(char** argv) noexcept {
       result.state_dir = dir;
     } else if (auto fd = option(argv, i, "--ready-fd")) {
       result.ready_fd = std::atoi(fd);
+    } else if (auto limit = option(argv, i, "--nofile")) {
+      result.nofile_soft = std::strtoull(limit, nullptr, 10);
     } else {
       std::fprintf(stderr, "pm-keeper: %s: unknown argument\n%s", argv[i],
                    usage);
@@ -146,7 +150,7 @@ int main(int, char** argv) {
   if (auto bad = home.open(path.data()))
     give_up(args.ready_fd, bad);
   static keeper_loop loop{home};
-  if (auto bad = loop.open())
+  if (auto bad = loop.open(args.nofile_soft))
     give_up(args.ready_fd, bad);
   if (auto bad = home.announce())
     give_up(args.ready_fd, bad);

@@ -41,15 +41,16 @@ void log_pump::stop(int epoll) noexcept {
   if (!running_)
     return;
   running_ = false;
-  for (size_t i = 0; i < table_.end(); ++i) {
-    auto& slot = table_.at(i);
-    for (unsigned which = 0; which < 2; ++which)
-      if ((slot.pumped & (1u << which)) != 0)
-        ::epoll_ctl(epoll, EPOLL_CTL_DEL, output_of(slot, which).get(),
-                    nullptr);
-    slot.pumped = 0;
-  }
+  for (size_t i = 0; i < table_.end(); ++i)
+    release(epoll, table_.at(i));
   logs_.close_all();
+}
+
+void log_pump::release(int epoll, run_slot& slot) noexcept {
+  for (unsigned which = 0; which < 2; ++which)
+    if ((slot.pumped & (1u << which)) != 0)
+      ::epoll_ctl(epoll, EPOLL_CTL_DEL, output_of(slot, which).get(), nullptr);
+  slot.pumped = 0;
 }
 
 void log_pump::on_pipe(int epoll, size_t index, unsigned which) noexcept {

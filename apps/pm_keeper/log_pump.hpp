@@ -20,6 +20,9 @@ public:
   // Ends the watches and closes the logs.
   void stop(int epoll) noexcept;
 
+  // Ends the watches of one run that is about to be forgotten.
+  void release(int epoll, run_slot& slot) noexcept;
+
   // Output `which` (0 stdout, 1 stderr) of the slot `index` has something.
   void on_pipe(int epoll, size_t index, unsigned which) noexcept;
 

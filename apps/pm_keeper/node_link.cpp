@@ -44,6 +44,7 @@ bool node_link::attach(unique_fd socket) noexcept {
     refuse(refusal::not_permitted, "this keeper belongs to another user");
     return false;
   }
+  peer_pid_ = who.pid;
   peer_ = open_peer(socket_.get(), who.pid);
   // Its process may be gone already; what it has sent is served all the same.
   peer_is_dead_ = !peer_ && errno == ESRCH;
@@ -74,6 +75,9 @@ void node_link::become_node() noexcept {
   close_watched(node_);
   node_ = std::move(peer_);
   node_is_dead_ = peer_is_dead_;
+  death_is_news_ = peer_is_dead_;
+  said_goodbye_ = false;
+  state_.starter.node_is_here(peer_pid_);
 }
 
 void node_link::refuse(refusal code, const char* text) noexcept {
@@ -106,6 +110,7 @@ void node_link::on_peer_death() noexcept {
   if (has_died(node_)) {
     close_watched(node_);
     node_is_dead_ = true;
+    death_is_news_ = !said_goodbye_;
   }
 }
 
@@ -135,8 +140,12 @@ void node_link::handle(std::span<const std::byte> frame) noexcept {
       return on_hello(frame);
     return refuse(refusal::protocol_violation, "the first frame must be hello");
   }
-  if (type == frame_type::goodbye)
+  if (type == frame_type::goodbye) {
+    said_goodbye_ = true;
+    death_is_news_ = false;
+    state_.starter.forget();
     return detach();
+  }
   if (phase_ == phase::paused && type == frame_type::table_more) {
     phase_ = phase::table;
     batch_ = 0;
@@ -149,6 +158,12 @@ void node_link::handle(std::span<const std::byte> frame) noexcept {
     return on_run_list(*head, frame);
   if (phase_ == phase::open && type == frame_type::set_log && version_ >= 2)
     return on_set_log(frame);
+  if (phase_ == phase::open && type == frame_type::hold && version_ >= 2)
+    return on_hold(frame);
+  if (phase_ == phase::open && type == frame_type::respawn && version_ >= 2)
+    return on_respawn(*head, frame);
+  if (phase_ == phase::open && type == frame_type::ready && version_ >= 2)
+    return state_.starter.node_is_ready();
   refuse(refusal::protocol_violation, "this frame is not expected here");
 }
 
@@ -192,6 +207,8 @@ void node_link::on_run_list(const frame_header& head,
       slot->flags &= static_cast<uint8_t>(~report_stdin_pipe);
     } else if (slot->outcome != outcome::live) {
       state_.table.remove(*slot);
+    } else if (slot->is_foreign) {
+      slot->is_acknowledged = true; // the node has seen the end before us
     }
   }
   state_.journal.tidy(state_.table);

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <span>
+#include <utility>
 
 #include "apps/pm_keeper/keeper_journal.hpp"
+#include "apps/pm_keeper/node_starter.hpp"
 #include "apps/pm_keeper/run_table.hpp"
 #include "apps/pm_keeper/spawner.hpp"
 #include "runtime/keeper/frames.hpp"
@@ -17,6 +19,7 @@ enum epoll_tag : uint64_t {
   tag_node = 1,
   tag_peer = 2,
   tag_signals = 3,
+  tag_started = 4,
   tag_run = 16,
   tag_pipe = uint64_t{1} << 32,
 };
@@ -26,12 +29,16 @@ struct keeper_state {
   log_shelf logs; // outlives the runs, which refer to it
   run_table table;
   spawner children;
+  node_starter starter{children};
   keeper_journal journal;
   int epoll = -1;
 };
 
 // Adds `fd` to the poll set. Returns 0 or errno.
 int watch(int epoll, int fd, uint32_t events, uint64_t tag) noexcept;
+
+// Monotonic time in milliseconds.
+int64_t now_ms() noexcept;
 
 // Wall-clock time in microseconds since 1970 UTC.
 int64_t now_us() noexcept;
@@ -57,6 +64,9 @@ public:
   // True if the process of the node that was here last is proven dead, and
   // nobody has taken its place.
   bool is_node_dead() const noexcept { return node_is_dead_ && !attached(); }
+
+  // True once for each death of a node that had said no goodbye.
+  bool take_death() noexcept { return std::exchange(death_is_news_, false); }
 
   // Tells what `bits` (owed_bits) say about `slot`, now or when it can.
   void tell(run_slot& slot, uint8_t bits) noexcept;
@@ -99,6 +109,9 @@ private:
   void on_run_list(const frame_header& head,
                    std::span<const std::byte> frame) noexcept;
   void refuse(refusal code, const char* text) noexcept;
+  void on_hold(std::span<const std::byte> frame) noexcept;
+  void on_respawn(const frame_header& head,
+                  std::span<const std::byte> frame) noexcept;
   void on_set_log(std::span<const std::byte> frame) noexcept;
   void become_node() noexcept;
   void close_watched(unique_fd& fd) noexcept;
@@ -110,6 +123,9 @@ private:
   unique_fd node_; // pidfd of who has said hello, until it is dead
   bool peer_is_dead_ = false;
   bool node_is_dead_ = false;
+  bool death_is_news_ = false;
+  bool said_goodbye_ = false;
+  int peer_pid_ = 0;
   frame_fds fds_; // of the frame at hand
   phase phase_ = phase::hello;
   int version_ = version_max;

@@ -90,6 +90,12 @@ bool node_link::send_owed(run_slot& slot) noexcept {
       return false;
     slot.owed &= static_cast<uint8_t>(~owed_spawned);
   }
+  if ((slot.owed & owed_holding) != 0) {
+    std::array<std::byte, 64> frame;
+    if (!send({frame.data(), encode_holding(frame, slot.run_id)}))
+      return false;
+    slot.owed &= static_cast<uint8_t>(~owed_holding);
+  }
   if ((slot.owed & owed_exited) != 0) {
     if (!send_report(frame_type::exited, slot.report(), {}))
       return false;

@@ -47,6 +47,27 @@ private:
   std::span<const std::byte> bytes_;
 };
 
+// The body of a spawn or respawn, in the frame or in a memfd.
+struct spawn_content {
+  spawn_content(const frame_header& head, std::span<const std::byte> frame,
+                frame_fds& fds) noexcept
+    : memfd((head.flags & body_in_memfd) != 0 ? fds.take(0) : unique_fd{}),
+      mapped(memfd.get()),
+      bytes(memfd ? mapped.bytes() : frame.subspan(sizeof(frame_header))),
+      first_fd(memfd ? 1 : 0),
+      view(decode_spawn_body(bytes)) {
+    if ((head.flags & body_in_memfd) != 0 && !memfd)
+      view.reset();
+    memfd.reset();
+  }
+
+  unique_fd memfd;
+  mapped_body mapped;
+  std::span<const std::byte> bytes;
+  size_t first_fd = 0;
+  std::optional<spawn_view> view;
+};
+
 // Ends a run that cannot be watched, as if it had never begun.
 void undo(run_slot& slot, int error) noexcept {
   ::syscall(SYS_pidfd_send_signal, slot.pidfd.get(), SIGKILL, nullptr, 0);
@@ -57,6 +78,12 @@ void undo(run_slot& slot, int error) noexcept {
 
 } // namespace
 
+int64_t now_ms() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
+}
+
 int64_t now_us() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -65,20 +92,61 @@ int64_t now_us() noexcept {
 
 void node_link::on_spawn(const frame_header& head,
                          std::span<const std::byte> frame) noexcept {
-  if ((head.flags & body_in_memfd) == 0) {
-    auto view = decode_spawn_body(frame.subspan(sizeof(frame_header)));
-    if (!view)
-      return refuse(refusal::protocol_violation, "a malformed spawn");
-    return spawn(*view, 0);
-  }
-  auto memfd = fds_.take(0);
-  mapped_body body{memfd.get()};
-  memfd.reset();
-  auto view = decode_spawn_body(body.bytes());
-  if (!view)
+  spawn_content content{head, frame, fds_};
+  if (!content.view)
     return refuse(refusal::protocol_violation,
                   "a malformed or unsealed spawn body");
-  spawn(*view, 1);
+  spawn(*content.view, content.first_fd);
+}
+
+void node_link::on_respawn(const frame_header& head,
+                           std::span<const std::byte> frame) noexcept {
+  spawn_content content{head, frame, fds_};
+  if (!content.view || fds_.lost || fds_.count != content.first_fd + 3)
+    return refuse(refusal::protocol_violation, "a malformed respawn");
+  std::array<unique_fd, 3> stdio;
+  for (size_t i = 0; i < stdio.size(); ++i)
+    stdio[i] = fds_.take(content.first_fd + i);
+  state_.starter.learn(content.bytes, std::move(stdio));
+}
+
+// Takes over a run that another keeper has spawned.
+void node_link::on_hold(std::span<const std::byte> frame) noexcept {
+  auto view = decode_hold(frame);
+  if (!view)
+    return refuse(refusal::protocol_violation, "a malformed hold");
+  auto flags = view->body.flags;
+  auto slot = state_.table.find(view->body.run_id);
+  if (slot != nullptr)
+    return tell(*slot, owed_holding);
+  slot = fds_.lost ? nullptr : state_.table.add(view->body.run_id);
+  if (slot == nullptr) { // no place for it: the node keeps it alone
+    stash_size_ = encode_holding(stash_, view->body.run_id);
+    return flush();
+  }
+  size_t next = 0;
+  slot->pidfd = fds_.take(next++);
+  if ((flags & report_no_stdout) == 0)
+    slot->stdout_r = fds_.take(next++);
+  if ((flags & report_no_stderr) == 0)
+    slot->stderr_r = fds_.take(next++);
+  if ((flags & report_stdin_pipe) != 0)
+    slot->stdin_w = fds_.take(next++);
+  slot->pid = view->body.pid;
+  slot->start_ticks = view->body.start_ticks;
+  slot->spawned_us = view->body.spawned_us;
+  slot->flags = static_cast<uint8_t>(flags);
+  slot->is_foreign = true;
+  slot->log = state_.logs.at(view->log_path);
+  if (next != fds_.count
+      || watch(state_.epoll, slot->pidfd.get(), EPOLLIN,
+               tag_run + state_.table.index_of(*slot))
+           != 0) {
+    state_.table.remove(*slot);
+    return refuse(refusal::protocol_violation, "a hold with wrong descriptors");
+  }
+  state_.journal.add_run(*slot);
+  tell(*slot, owed_holding);
 }
 
 void node_link::spawn(const spawn_view& view, size_t first_pipe) noexcept {

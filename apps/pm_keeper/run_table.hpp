@@ -14,6 +14,7 @@ enum owed_bits : uint8_t {
   owed_held = 1,    // a row of the table
   owed_spawned = 2, // spawned or spawn_failed
   owed_exited = 4,
+  owed_holding = 8,
 };
 
 // One run that the keeper knows: alive, or ended and not acknowledged.
@@ -38,6 +39,9 @@ struct run_slot {
   uint8_t owed = 0;   // owed_bits
   uint8_t pumped = 0; // a bit for each output that the pump watches
   bool used = false;
+  bool is_foreign = false;      // not our child: it came by `hold`
+  bool is_acknowledged = false; // by a node that knew its end before us
+  int64_t end_seen_ms = 0;      // of a foreign run that nobody has reaped yet
 
   report_body report() const noexcept;
 };

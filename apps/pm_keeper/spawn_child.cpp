@@ -180,7 +180,8 @@ void child_entry(void* arg) noexcept {
   check(plan, spawn_stage::descriptors,
         raw_call(SYS_close_range, first_private_fd, ~0u, CLOSE_RANGE_UNSHARE));
   plan.start_ticks = own_start_ticks();
-  record_run(plan);
+  if (plan.is_run)
+    record_run(plan);
   check(plan, spawn_stage::session, raw_call(SYS_setsid));
   place_descriptors(plan);
   apply_limits(plan);

@@ -30,6 +30,7 @@ struct child_plan {
   uint64_t nofile_soft = 0; // what the keeper itself was started with
   uint64_t nofile_hard = 0;
   int64_t now_us = 0;
+  bool is_run = true; // else a node: nothing is recorded
   uint64_t start_ticks = 0;
   spawn_stage stage = spawn_stage::none;
   int error_number = 0;

@@ -37,7 +37,7 @@ void fail_slot(run_slot& slot, spawn_stage stage, int error,
   slot.flags = 0;
 }
 
-int spawner::open() noexcept {
+int spawner::open(uint64_t nofile_soft) noexcept {
   // Above the low numbers, which it fills when they hold no pipe.
   null_fd_ = ::fcntl(slot_stdin, F_DUPFD_CLOEXEC, first_private_fd);
   if (null_fd_ < 0)
@@ -50,7 +50,7 @@ int spawner::open() noexcept {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
     return errno;
-  nofile_soft_ = limit.rlim_cur;
+  nofile_soft_ = nofile_soft != 0 ? nofile_soft : limit.rlim_cur;
   nofile_hard_ = limit.rlim_max;
   limit.rlim_cur = limit.rlim_max;
   // With less the keeper holds fewer runs, which is told when it happens.
@@ -117,9 +117,10 @@ void spawner::free_pointers() noexcept {
   pointers_ = nullptr;
 }
 
-void spawner::clone(const spawn_view& view, int64_t now_us,
+void spawner::clone(const spawn_view& view, int64_t now_us, bool is_run,
                     run_slot& slot) noexcept {
   child_plan plan;
+  plan.is_run = is_run;
   plan.view = &view;
   plan.working_dir = view.strings;
   plan.argv = pointers_;
@@ -173,7 +174,25 @@ void spawner::spawn(const spawn_view& view, frame_fds& pipes, size_t first_pipe,
   if (error != 0)
     fail_slot(slot, spawn_stage::keeper, error);
   else
-    clone(view, now_us, slot);
+    clone(view, now_us, true, slot);
+  free_pointers();
+  drop_pipes();
+}
+
+void spawner::spawn_node(const spawn_view& view,
+                         const std::array<unique_fd, 3>& stdio,
+                         run_slot& slot) noexcept {
+  constexpr std::array places{slot_stdin, slot_stdout, slot_stderr};
+  auto error = 0;
+  for (size_t i = 0; i < places.size() && error == 0; ++i)
+    if (::dup3(stdio[i].get(), places[i], O_CLOEXEC) < 0)
+      error = errno;
+  if (error == 0)
+    error = make_pointers(view);
+  if (error != 0)
+    fail_slot(slot, spawn_stage::keeper, error);
+  else
+    clone(view, 0, false, slot);
   free_pointers();
   drop_pipes();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "apps/pm_keeper/run_table.hpp"
@@ -17,8 +18,9 @@ class spawner {
 public:
   // Raises the descriptor limit, remembering the old one for the children,
   // and makes the child's stack; the low descriptors must be /dev/null.
-  // Returns 0 or errno.
-  int open() noexcept;
+  // Returns 0 or errno. `nofile_soft` is the limit to remember instead; 0: the
+  // old one.
+  int open(uint64_t nofile_soft) noexcept;
 
   // Spawns what `view` says into `slot`, taking the pipes out of `pipes`: the
   // child has its ends when this returns, `slot` the others. Afterwards `slot`
@@ -26,13 +28,19 @@ public:
   void spawn(const spawn_view& view, frame_fds& pipes, size_t first_pipe,
              int64_t now_us, run_slot& slot) noexcept;
 
+  // Starts a node, which is no run: only pid and pidfd of `slot` are used, or
+  // its failure. `stdio` is kept by the caller.
+  void spawn_node(const spawn_view& view, const std::array<unique_fd, 3>& stdio,
+                  run_slot& slot) noexcept;
+
 private:
   int place_pipes(const spawn_view& view, const frame_fds& pipes,
                   size_t first_pipe) noexcept;
   void drop_pipes() noexcept;
   int make_pointers(const spawn_view& view) noexcept;
   void free_pointers() noexcept;
-  void clone(const spawn_view& view, int64_t now_us, run_slot& slot) noexcept;
+  void clone(const spawn_view& view, int64_t now_us, bool is_run,
+             run_slot& slot) noexcept;
 
   int null_fd_ = -1;
   std::byte* stack_ = nullptr;

@@ -151,6 +151,8 @@ expected<void> daemon::begin(caf::actor_system& system) {
   raise_descriptor_limit();
   if (auto ok = listen(system); !ok)
     return ok;
+  if (!options_.respawn.empty())
+    node_->respawn_with(options_.respawn);
   log_.line(log_level::info,
             fmt::format("pm-node {} is ready (pid {}, keeper {}), {} processes "
                         "configured, state in {}",

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <pm/config.hpp>
 
@@ -12,6 +13,7 @@ struct daemon_options {
   std::string name; // empty: the configuration's, else "node"
   std::string keeper_path;
   std::optional<node_config> config;
+  std::vector<std::string> respawn; // what the keeper starts this again with
   bool verbose = false;
   bool quiet = false;
 };

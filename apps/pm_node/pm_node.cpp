@@ -1,11 +1,14 @@
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 
 #include <pm/config.hpp>
+#include <pm/state_dir.hpp>
 
 #include "apps/pm_node/daemon.hpp"
+#include "apps/pm_node/front.hpp"
 #include "apps/pm_node/version.hpp"
 
 namespace {
@@ -17,7 +20,10 @@ constexpr auto about = R"(Runs and supervises processes, driven by pmctl.
 
 Stays in the foreground. SIGTERM or SIGINT ends all processes in order and then
 the node; a second one hurries (SIGKILL). SIGHUP is only noted: a changed
-configuration is taken up at the next start.)";
+configuration is taken up at the next start.
+
+When the node dies of anything else, its keeper starts it again at once, with
+the definitions that are on record, and the processes never notice.)";
 
 constexpr auto footer = R"(Examples:
   pm-node --config conf/demo.json
@@ -31,12 +37,39 @@ int report(const pm::config_problems& problems) {
   return exit_bad_config;
 }
 
+// What the keeper starts this node again with.
+std::vector<std::string> respawn_command(const pm::daemon_options& options,
+                                         const std::string& config_path) {
+  std::error_code ignored;
+  auto self = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
+  // Of a program that has been replaced, the new one.
+  constexpr std::string_view deleted = " (deleted)";
+  if (self.ends_with(deleted))
+    self.resize(self.size() - deleted.size());
+  std::vector<std::string> result{self, "--resume", "--state-dir",
+                                  options.state_dir};
+  auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty())
+      result.insert(result.end(), {name, value});
+  };
+  add("--name", options.name);
+  add("--config", config_path);
+  add("--keeper", options.keeper_path);
+  if (options.verbose)
+    result.emplace_back("--verbose");
+  if (options.quiet)
+    result.emplace_back("--quiet");
+  return result;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   pm::daemon_options options;
   std::string config_path;
   auto check = false;
+  auto resume = false;
+  auto no_respawn = false;
 
   CLI::App app{about, "pm-node"};
   app.footer(footer);
@@ -54,6 +87,11 @@ int main(int argc, char** argv) {
     ->type_name("NAME");
   app.add_option("--keeper", options.keeper_path, "the pm-keeper to start")
     ->type_name("FILE");
+  app.add_flag("--no-respawn", no_respawn,
+               "do not let the keeper start this node again when it crashes");
+  app.add_flag("--resume", resume,
+               "go on with what is on record; --config is not read (the keeper "
+               "starts a node so)");
   app.add_flag("-v,--verbose", options.verbose,
                "print every request to stderr");
   app.add_flag("-q,--quiet", options.quiet, "print warnings and errors only");
@@ -66,7 +104,7 @@ int main(int argc, char** argv) {
     std::fputs("pm-node: --check needs --config FILE\n", stderr);
     return exit_usage;
   }
-  if (!config_path.empty()) {
+  if (!config_path.empty() && !resume) {
     auto config = pm::load_config(config_path, pm::process_environment());
     if (!config)
       return report(config.error());
@@ -77,5 +115,14 @@ int main(int argc, char** argv) {
     }
     options.config = std::move(*config);
   }
+  options.state_dir =
+    std::filesystem::absolute(pm::resolve_state_dir(options.state_dir));
+  if (options.name.empty() && options.config)
+    options.name = options.config->name;
+  if (!no_respawn)
+    options.respawn = respawn_command(options, config_path);
+  if (!no_respawn && !resume)
+    if (auto code = pm::stand_in_front(options.state_dir))
+      return *code;
   return pm::run_daemon(std::move(options));
 }

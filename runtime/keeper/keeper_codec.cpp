@@ -173,6 +173,8 @@ expected<keeper_message> to_report(frame_type occasion,
   result.detail = body->detail;
   result.stdin_pipe = (body->flags & report_stdin_pipe) != 0;
   result.is_protected = (body->flags & report_protected) != 0;
+  result.has_stdout = (body->flags & report_no_stdout) == 0;
+  result.has_stderr = (body->flags & report_no_stderr) == 0;
   result.moved_bytes = body->moved_bytes;
   result.dropped_bytes = body->dropped_bytes;
   if (body->outcome != outcome::live) {
@@ -191,9 +193,8 @@ expected<keeper_message> to_report(frame_type occasion,
   return keeper_message{std::move(result)};
 }
 
-} // namespace
-
-expected<outgoing_frame> encode_spawn(const spawn_order& order) {
+expected<outgoing_frame> encode_order(frame_type type,
+                                      const spawn_order& order) {
   auto head = head_of(order);
   if (!head)
     return tl::make_unexpected(head.error());
@@ -221,15 +222,28 @@ expected<outgoing_frame> encode_spawn(const spawn_order& order) {
                 body.size(), spawn_body_max);
   outgoing_frame result;
   if (body.size() + sizeof(frame_header) <= frame_max) {
-    result.bytes = with_header(frame_type::spawn, 0, body);
+    result.bytes = with_header(type, 0, body);
     return result;
   }
   auto memfd = sealed_memfd(body);
   if (!memfd)
     return tl::make_unexpected(memfd.error());
-  result.bytes = with_header(frame_type::spawn, body_in_memfd, {});
+  result.bytes = with_header(type, body_in_memfd, {});
   result.body = std::move(*memfd);
   return result;
+}
+
+} // namespace
+
+expected<outgoing_frame> encode_spawn(const spawn_order& order) {
+  return encode_order(frame_type::spawn, order);
+}
+
+// The child takes all three of its descriptors from what came with it.
+expected<outgoing_frame> encode_respawn(spawn_order order) {
+  order.protect = false;
+  order.stdin_pipe = true;
+  return encode_order(frame_type::respawn, order);
 }
 
 std::vector<std::byte> encode_hello() {
@@ -243,6 +257,10 @@ std::vector<std::byte> encode_goodbye() {
 
 std::vector<std::byte> encode_table_more() {
   return with_header(frame_type::table_more, 0, {});
+}
+
+std::vector<std::byte> encode_ready() {
+  return with_header(frame_type::ready, 0, {});
 }
 
 std::vector<std::byte> encode_acknowledge(std::span<const run_id> runs) {
@@ -259,6 +277,24 @@ std::vector<std::byte> encode_set_log(const run_id& run,
   writer.value(run.bytes());
   writer.string(path);
   return with_header(frame_type::set_log, 0, writer.take());
+}
+
+std::vector<std::byte> encode_hold(const hold_order& order) {
+  report_body body;
+  body.run_id = order.run_id.bytes();
+  body.pid = order.pid;
+  body.start_ticks = order.start_ticks;
+  body.spawned_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                      order.spawned_at.time_since_epoch())
+                      .count();
+  body.flags = (order.has_stdin ? report_stdin_pipe : 0u)
+               | (order.is_protected ? report_protected : 0u)
+               | (order.has_stdout ? 0u : report_no_stdout)
+               | (order.has_stderr ? 0u : report_no_stderr);
+  body_writer writer{sizeof(body) + order.log_file.size() + 1};
+  writer.value(body);
+  writer.string(order.log_file);
+  return with_header(frame_type::hold, 0, writer.take());
 }
 
 expected<keeper_message> decode_message(std::span<const std::byte> frame) {
@@ -281,6 +317,10 @@ expected<keeper_message> decode_message(std::span<const std::byte> frame) {
     return keeper_message{table_pause{}};
   case frame_type::table_end:
     return keeper_message{table_end{}};
+  case frame_type::holding:
+    if (decode_run_list(frame) == size_t{1})
+      return keeper_message{holding{run_id{listed_run(frame, 0)}}};
+    break;
   case frame_type::refused:
     if (auto view = decode_refused(frame))
       return keeper_message{

@@ -49,9 +49,15 @@ struct outgoing_frame {
 // argv, a NUL inside, over spawn_body_max), system_failed.
 expected<outgoing_frame> encode_spawn(const spawn_order& order);
 
+// Encodes the command that the keeper starts this node with again. The
+// descriptors to send with it, after `body`: stdin, stdout, stderr. Errors: as
+// encode_spawn.
+expected<outgoing_frame> encode_respawn(spawn_order order);
+
 std::vector<std::byte> encode_hello();
 std::vector<std::byte> encode_goodbye();
 std::vector<std::byte> encode_table_more();
+std::vector<std::byte> encode_ready();
 
 // Encodes one frame; `runs` has at most run_list_max elements. Failed spawns
 // are acknowledged like exits: the keeper remembers both until then.
@@ -66,6 +72,23 @@ std::vector<std::byte> encode_close_stdin(std::span<const run_id> runs);
 // lives; an empty path: to none. A keeper of version 1 does not know it.
 std::vector<std::byte> encode_set_log(const run_id& run,
                                       const std::string& path);
+
+// A live run that the keeper does not know yet, or not any more.
+struct hold_order {
+  pm::run_id run_id;
+  int pid = 0;
+  uint64_t start_ticks = 0;
+  timestamp spawned_at;
+  bool has_stdout = false;
+  bool has_stderr = false;
+  bool has_stdin = false;
+  bool is_protected = false;
+  std::string log_file; // empty: the keeper moves no output
+};
+
+// Gives a run to the keeper. The descriptors to send with it: pidfd, then
+// stdout_r, stderr_r and stdin_w as far as they are there.
+std::vector<std::byte> encode_hold(const hold_order& order);
 
 // What the keeper tells about one run; `occasion` is held, spawned,
 // spawn_failed or exited.
@@ -86,6 +109,8 @@ struct run_report {
   bool is_protected = false;
   uint64_t moved_bytes = 0;   // by the keeper, while no node lived
   uint64_t dropped_bytes = 0; // that it could not move
+  bool has_stdout = true;     // its read end comes with `held`
+  bool has_stderr = true;
 };
 
 struct welcome {
@@ -95,12 +120,17 @@ struct welcome {
   size_t ended_count = 0;
 };
 
+// The keeper holds what `hold` has given it.
+struct holding {
+  pm::run_id run_id;
+};
+
 struct table_pause {}; // answer with encode_table_more()
 struct table_end {};
 
 // `error` is a refusal: the keeper closes the connection after it.
 using keeper_message =
-  std::variant<welcome, run_report, table_pause, table_end, error>;
+  std::variant<welcome, run_report, table_pause, table_end, holding, error>;
 
 // Decodes any frame of the keeper. Errors: protocol_violation.
 expected<keeper_message> decode_message(std::span<const std::byte> frame);

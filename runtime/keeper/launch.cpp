@@ -53,7 +53,8 @@ private:
 
 // Runs the two children; returns the keeper's pidfd.
 expected<unique_fd> launch(const std::string& binary,
-                           const std::string& state_dir, int ready_fd) {
+                           const std::string& state_dir, uint64_t nofile_soft,
+                           int ready_fd) {
   unique_fd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
   if (!null)
     return fail_errno(errno, "/dev/null");
@@ -61,9 +62,12 @@ expected<unique_fd> launch(const std::string& binary,
   if (!stacks.ok())
     return fail_errno(errno, "mmap");
   auto ready = std::to_string(launch_ready_fd);
-  std::array<const char*, 6> argv{binary.c_str(),    "--state-dir",
-                                  state_dir.c_str(), "--ready-fd",
-                                  ready.c_str(),     nullptr};
+  auto nofile = std::to_string(nofile_soft);
+  std::array<const char*, 8> argv{
+    binary.c_str(), "--state-dir", state_dir.c_str(), "--ready-fd",
+    ready.c_str(),  "--nofile",    nofile.c_str(),    nullptr};
+  if (nofile_soft == 0)
+    argv[5] = nullptr;
   std::array<char*, 1> environment{nullptr};
   launch_plan plan;
   plan.binary = binary.c_str();
@@ -203,7 +207,7 @@ expected<unique_fd> start_keeper(const keeper_start& how) {
     return failed(fail_errno(errno, "pipe2").value());
   unique_fd read_end{ends[0]};
   unique_fd write_end{ends[1]};
-  auto pidfd = launch(*binary, state_dir, write_end.get());
+  auto pidfd = launch(*binary, state_dir, how.nofile_soft, write_end.get());
   if (!pidfd)
     return failed(pidfd.error());
   write_end.reset();

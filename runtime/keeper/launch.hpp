@@ -22,6 +22,9 @@ struct keeper_start {
   std::string state_dir;
   std::string binary; // empty: looked up by find_keeper
   std::chrono::milliseconds deadline{5000};
+  // The soft limit of descriptors for the keeper's children, where this process
+  // has raised its own since; 0: as this process has it.
+  uint64_t nofile_soft = 0;
 };
 
 // Starts a keeper, detached from this process (own session, reparented), waits

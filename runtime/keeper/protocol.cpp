@@ -67,6 +67,18 @@ size_t count_strings(const char* from, size_t size) noexcept {
   return result;
 }
 
+// The path that ends a frame, with its NUL, from `at` on.
+std::optional<std::string_view> path_behind(bytes frame, size_t at) noexcept {
+  if (!decode_header(frame) || frame.size() <= at
+      || frame.size() > at + log_path_max + 1)
+    return std::nullopt;
+  auto path = frame.subspan(at);
+  auto first = reinterpret_cast<const char*>(path.data());
+  if (path.back() != std::byte{0} || count_strings(first, path.size()) != 1)
+    return std::nullopt;
+  return std::string_view{first, path.size() - 1};
+}
+
 } // namespace
 
 std::string_view to_string(spawn_stage stage) noexcept {
@@ -123,7 +135,7 @@ std::optional<report_body> decode_report(bytes frame) noexcept {
   report_body body;
   std::memcpy(&body, frame.data() + sizeof(frame_header),
               frame.size() - sizeof(frame_header));
-  if (body.outcome > outcome::failed || body.stage > spawn_stage::exec)
+  if (body.outcome > outcome::lost || body.stage > spawn_stage::exec)
     return std::nullopt;
   return body;
 }
@@ -172,15 +184,21 @@ run_key listed_run(bytes frame, size_t i) noexcept {
 
 std::optional<log_view> decode_set_log(bytes frame) noexcept {
   constexpr auto path_at = sizeof(frame_header) + sizeof(run_key);
-  if (!decode_header(frame) || frame.size() <= path_at
-      || frame.size() > path_at + log_path_max + 1)
+  auto path = path_behind(frame, path_at);
+  if (!path)
     return std::nullopt;
-  auto path = frame.subspan(path_at);
-  auto first = reinterpret_cast<const char*>(path.data());
-  if (path.back() != std::byte{0} || count_strings(first, path.size()) != 1)
+  return log_view{read_at<run_key>(frame, sizeof(frame_header)), *path};
+}
+
+std::optional<hold_view> decode_hold(bytes frame) noexcept {
+  constexpr auto path_at = sizeof(frame_header) + sizeof(report_body);
+  auto path = path_behind(frame, path_at);
+  if (!path)
     return std::nullopt;
-  return log_view{read_at<run_key>(frame, sizeof(frame_header)),
-                  {first, path.size() - 1}};
+  hold_view result{read_at<report_body>(frame, sizeof(frame_header)), *path};
+  if (result.body.outcome != outcome::live || result.body.pid <= 0)
+    return std::nullopt;
+  return result;
 }
 
 std::optional<refusal_view> decode_refused(bytes frame) noexcept {
@@ -212,6 +230,10 @@ size_t encode_report(std::span<std::byte> out, frame_type type,
                      const report_body& body, int version) noexcept {
   auto all = bytes_of(body);
   return encode_parts(out, type, version < 2 ? all.first(report_size_v1) : all);
+}
+
+size_t encode_holding(std::span<std::byte> out, const run_key& run) noexcept {
+  return encode_parts(out, frame_type::holding, bytes_of(run));
 }
 
 size_t encode_refused(std::span<std::byte> out, refusal code,

@@ -42,7 +42,10 @@ enum class frame_type : uint16_t {
   goodbye = 4,
   table_more = 5,
   close_stdin = 6,
-  set_log = 7, // version 2
+  set_log = 7, // version 2, as what follows
+  respawn = 8,
+  ready = 9,
+  hold = 10,
   // keeper to node
   welcome = 32,
   held = 33,
@@ -52,6 +55,7 @@ enum class frame_type : uint16_t {
   spawn_failed = 37,
   exited = 38,
   refused = 39,
+  holding = 40, // version 2
 };
 
 // Every frame begins with this; `size` is that of the whole frame.
@@ -61,7 +65,8 @@ struct frame_header {
   uint32_t size = 0;
 };
 
-// Flag of a spawn frame: its body is in a sealed memfd, the first descriptor.
+// Flag of a spawn or respawn frame: its body is in a sealed memfd, the first
+// descriptor.
 constexpr uint16_t body_in_memfd = 1;
 
 struct hello_body {
@@ -125,6 +130,7 @@ enum class outcome : uint32_t {
   exited = 1,   // `value` is its code
   signaled = 2, // `value` is its signal
   failed = 3,   // it never began: `stage`, `value` is errno
+  lost = 4,     // it ended, and nobody can tell how (version 2)
 };
 
 // Which step of a spawn failed.
@@ -153,6 +159,8 @@ enum report_flags : uint32_t {
   report_stdin_pipe = 1 << 0, // the keeper holds the run's stdin write end
   report_core_dumped = 1 << 1,
   report_protected = 1 << 2,
+  report_no_stdout = 1 << 3, // version 2: nobody holds this output
+  report_no_stderr = 1 << 4,
 };
 
 // The body of held, spawned, spawn_failed and exited: all that is known about
@@ -180,6 +188,14 @@ struct report_body {
 // The body's size in version 1, which has nothing of version 2.
 constexpr size_t report_size_v1 = 64;
 
+// A hold frame: a report of the run as it is, then the log's path and its NUL.
+// Descriptors: pidfd, stdout_r unless report_no_stdout, stderr_r unless
+// report_no_stderr [stdin_w if report_stdin_pipe].
+struct hold_view {
+  report_body body;
+  std::string_view log_path; // without its NUL; empty: none
+};
+
 // Why a keeper refuses; the numbers are those of pm::ec.
 enum class refusal : uint32_t {
   protocol_violation = 15,
@@ -193,8 +209,8 @@ struct refused_body {
   uint32_t text_size = 0;
 };
 
-// A spawn frame's body, checked: all counts match, all strings are ended.
-// Views into the decoded bytes.
+// A spawn or respawn frame's body, checked: all counts match, all strings are
+// ended. Views into the decoded bytes.
 struct spawn_view {
   spawn_body body;
   std::span<const std::byte> limits; // body.limit_count wire_limits
@@ -243,6 +259,8 @@ run_key listed_run(std::span<const std::byte> frame, size_t i) noexcept;
 std::optional<log_view>
 decode_set_log(std::span<const std::byte> frame) noexcept;
 
+std::optional<hold_view> decode_hold(std::span<const std::byte> frame) noexcept;
+
 // Reads code and text of a refused frame.
 struct refusal_view {
   uint32_t code = 0;
@@ -260,6 +278,7 @@ size_t encode_welcome(std::span<std::byte> out,
 size_t encode_report(std::span<std::byte> out, frame_type type,
                      const report_body& body,
                      int version = version_max) noexcept;
+size_t encode_holding(std::span<std::byte> out, const run_key& run) noexcept;
 size_t encode_refused(std::span<std::byte> out, refusal code,
                       std::string_view text) noexcept;
 

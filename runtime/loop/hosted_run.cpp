@@ -176,9 +176,13 @@ void hosted_run::adopt(const keeper::run_report& report,
   size_t next = 0;
   if (report.outcome == keeper::outcome::live)
     pidfd_ = fds.take(next++);
-  for (auto which : streams)
+  for (auto which : streams) {
+    auto is_out = which == stream::stdout_stream;
+    if (!(is_out ? report.has_stdout : report.has_stderr))
+      continue;
     if (auto pipe = fds.take(next++))
       (void)take_output(which, std::move(pipe)); // else the keeper holds it on
+  }
   if (auto in = fds.take(next); is_pipe(in))
     stdin_ = std::make_unique<stdin_writer>(place_.loop, std::move(in));
   for (auto& pipe : pipes_)
@@ -332,6 +336,32 @@ void hosted_run::release_if_done() {
     if (pipe && pipe->is_open())
       return;
   place_.released(request_.run_id);
+}
+
+std::optional<keeper::hold_order>
+hosted_run::hold(std::vector<unique_fd>& fds) {
+  auto copy = [&](int fd) {
+    unique_fd result{fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+    if (!result)
+      return false;
+    fds.push_back(std::move(result));
+    return true;
+  };
+  keeper::hold_order result;
+  if (!copy(pidfd()))
+    return std::nullopt;
+  auto& [out, err] = pipes_;
+  result.run_id = request_.run_id;
+  result.pid = pid_;
+  result.start_ticks = start_ticks_;
+  result.spawned_at = spawned_at_;
+  result.has_stdout = out && copy(out->fd());
+  result.has_stderr = err && copy(err->fd());
+  result.has_stdin = stdin_ && copy(stdin_->fd());
+  result.is_protected = request_.protect;
+  if (request_.output == output_mode::log)
+    result.log_file = request_.log_file;
+  return result;
 }
 
 // -- without a keeper ---------------------------------------------------------

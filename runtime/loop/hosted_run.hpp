@@ -55,6 +55,9 @@ public:
   void on_spawned(const keeper::run_report& report, unique_fd pidfd);
   void on_failed(const error& why);
 
+  // Nothing has come of the spawn: it can be asked for again.
+  void begin_anew() noexcept { forget_pipes(); }
+
   // Somebody asks for this run again: tells what it has become, later.
   void repeat(std::shared_ptr<run_events> to);
 
@@ -73,6 +76,10 @@ public:
 
   // The keeper is gone: from now on the pidfd tells the end.
   void watch_end();
+
+  // What a new keeper needs to know of this live run; appends copies of its
+  // descriptors. None if it has no pidfd.
+  std::optional<keeper::hold_order> hold(std::vector<unique_fd>& fds);
 
   // -- ending -----------------------------------------------------------------
 

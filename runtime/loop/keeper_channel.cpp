@@ -33,6 +33,42 @@ bool wait_for(int fd, short events, clock::time_point due) {
   }
 }
 
+expected<void> read_table(keeper_link& link, std::chrono::milliseconds limit) {
+  auto due = clock::now() + limit;
+  auto socket = link.socket.get();
+  std::vector<std::byte> buffer(keeper::frame_max);
+  if (auto error = keeper::send_frame(socket, keeper::encode_hello());
+      error != 0)
+    return fail(ec::keeper_failed, "keeper (pid {}): {}", link.keeper_pid,
+                std::strerror(error));
+  for (;;) {
+    keeper::frame_fds fds;
+    auto got = keeper::receive_frame(socket, buffer, fds);
+    if (got.error == EAGAIN && wait_for(socket, POLLIN, due))
+      continue;
+    if (got.error == EAGAIN)
+      return fail(ec::keeper_failed, "keeper (pid {}): no answer in {} ms",
+                  link.keeper_pid, limit.count());
+    if (got.error != 0 || got.size == 0)
+      return fail(ec::keeper_failed, "keeper (pid {}): {}", link.keeper_pid,
+                  got.error != 0 ? std::strerror(got.error)
+                                 : "it closed the connection");
+    auto message = keeper::decode_message({buffer.data(), got.size});
+    if (!message)
+      return tl::make_unexpected(message.error());
+    if (auto* refusal = std::get_if<error>(&*message))
+      return tl::make_unexpected(*refusal);
+    if (std::holds_alternative<keeper::table_end>(*message))
+      return {};
+    if (std::holds_alternative<keeper::table_pause>(*message))
+      keeper::send_frame(socket, keeper::encode_table_more());
+    else if (auto* said = std::get_if<keeper::welcome>(&*message))
+      link.version = said->version;
+    else if (auto* report = std::get_if<keeper::run_report>(&*message))
+      link.table.push_back({*report, std::move(fds), {}});
+  }
+}
+
 } // namespace
 
 keeper_channel::keeper_channel(event_loop& loop, channel_events& to,
@@ -50,67 +86,33 @@ bool keeper_channel::is_keeper_dead() const {
 
 // -- connecting ---------------------------------------------------------------
 
-expected<std::vector<held_row>>
-keeper_channel::connect(const keeper::keeper_start& how) {
+expected<keeper_link> open_keeper_link(const keeper::keeper_start& how) {
   auto socket = keeper::connect_or_start_keeper(how);
   if (!socket)
     return tl::make_unexpected(socket.error());
   auto peer = keeper::peer_of(socket->get());
   if (!peer)
     return tl::make_unexpected(peer.error());
-  socket_ = std::move(*socket);
-  keeper_ = std::move(peer->pidfd);
-  keeper_pid_ = peer->pid;
-  is_waiting_ = false;
-  queue_.clear();
-  auto table = read_table(how.deadline);
-  if (table) {
-    auto watch = loop_.watch(socket_.get(), fd_event::readable,
-                             [this](unsigned events) { on_events(events); });
-    if (watch) {
-      watch_ = std::move(*watch);
-      return table;
-    }
-    table = tl::make_unexpected(watch.error());
-  }
-  socket_.reset();
-  return table;
+  keeper_link result{
+    std::move(*socket), std::move(peer->pidfd), peer->pid, 0, {}};
+  if (auto read = read_table(result, how.deadline); !read)
+    return tl::make_unexpected(read.error());
+  return result;
 }
 
-expected<std::vector<held_row>>
-keeper_channel::read_table(std::chrono::milliseconds limit) {
-  auto due = clock::now() + limit;
-  std::vector<held_row> result;
-  if (auto error = keeper::send_frame(socket_.get(), keeper::encode_hello());
-      error != 0)
-    return fail(ec::keeper_failed, "keeper (pid {}): {}", keeper_pid_,
-                std::strerror(error));
-  for (;;) {
-    keeper::frame_fds fds;
-    auto got = keeper::receive_frame(socket_.get(), buffer_, fds);
-    if (got.error == EAGAIN && wait_for(socket_.get(), POLLIN, due))
-      continue;
-    if (got.error == EAGAIN)
-      return fail(ec::keeper_failed, "keeper (pid {}): no answer in {} ms",
-                  keeper_pid_, limit.count());
-    if (got.error != 0 || got.size == 0)
-      return fail(ec::keeper_failed, "keeper (pid {}): {}", keeper_pid_,
-                  got.error != 0 ? std::strerror(got.error)
-                                 : "it closed the connection");
-    auto message = keeper::decode_message({buffer_.data(), got.size});
-    if (!message)
-      return tl::make_unexpected(message.error());
-    if (auto* refusal = std::get_if<error>(&*message))
-      return tl::make_unexpected(*refusal);
-    if (std::holds_alternative<keeper::table_end>(*message))
-      return result;
-    if (std::holds_alternative<keeper::table_pause>(*message))
-      keeper::send_frame(socket_.get(), keeper::encode_table_more());
-    else if (auto* said = std::get_if<keeper::welcome>(&*message))
-      version_ = said->version;
-    else if (auto* report = std::get_if<keeper::run_report>(&*message))
-      result.push_back({*report, std::move(fds), {}});
-  }
+expected<void> keeper_channel::attach(keeper_link& link) {
+  auto watch = loop_.watch(link.socket.get(), fd_event::readable,
+                           [this](unsigned events) { on_events(events); });
+  if (!watch)
+    return tl::make_unexpected(watch.error());
+  socket_ = std::move(link.socket);
+  watch_ = std::move(*watch);
+  keeper_ = std::move(link.keeper);
+  keeper_pid_ = link.keeper_pid;
+  version_ = link.version;
+  is_waiting_ = false;
+  queue_.clear();
+  return {};
 }
 
 // -- receiving ----------------------------------------------------------------
@@ -142,6 +144,8 @@ void keeper_channel::receive_some() {
       return lose(*refusal);
     if (auto* report = std::get_if<keeper::run_report>(&*message))
       to_.on_report(*report, fds);
+    else if (std::holds_alternative<keeper::holding>(*message))
+      to_.on_holding();
   }
 }
 
@@ -160,15 +164,20 @@ bool keeper_channel::send_spawn(const run_id& run,
                                 keeper::outgoing_frame frame) {
   if (queue_.size() >= queue_max_)
     return false;
-  queue_.push_back({std::move(frame), run});
+  queue_.push_back({std::move(frame), run, {}});
   flush();
   return true;
 }
 
 void keeper_channel::send(std::vector<std::byte> frame) {
+  send_with({std::move(frame), unique_fd{}}, {});
+}
+
+void keeper_channel::send_with(keeper::outgoing_frame frame,
+                               std::vector<unique_fd> fds) {
   if (!is_connected())
     return;
-  queue_.push_back({{std::move(frame), unique_fd{}}, run_id{}});
+  queue_.push_back({std::move(frame), run_id{}, std::move(fds)});
   flush();
 }
 
@@ -189,6 +198,8 @@ keeper_channel::sent keeper_channel::send_front() {
     fds.push_back(front.frame.body.get());
   if (front.spawn && !to_.lend_descriptors(front.spawn, fds))
     return sent::done;
+  for (auto& fd : front.fds)
+    fds.push_back(fd.get());
   auto error = keeper::send_frame(socket_.get(), front.frame.bytes, fds);
   switch (error) {
   case 0:

@@ -29,6 +29,9 @@ public:
 
   // The spawn has been sent, and its descriptors with it.
   virtual void on_spawn_sent(const run_id& run) = 0;
+
+  // The keeper holds what was given to it.
+  virtual void on_holding() = 0;
 };
 
 // A row of the table that a keeper gives on connecting.
@@ -36,11 +39,25 @@ struct held_row {
   keeper::run_report report; // as it was when `fds` came
   keeper::frame_fds fds;
   std::optional<keeper::run_report> ended; // said since then
+  bool is_unheld = false; // found without a keeper, which knows nothing of it
 
   const keeper::run_report& latest() const noexcept {
     return ended ? *ended : report;
   }
 };
+
+// A connection that has been made, with what the keeper said first.
+struct keeper_link {
+  unique_fd socket;
+  unique_fd keeper; // its pidfd
+  int keeper_pid = 0;
+  int version = 0;
+  std::vector<held_row> table;
+};
+
+// Connects (or starts a keeper), and reads its table. Waits; from any thread.
+// Errors: keeper_failed, protocol_violation, system_failed.
+expected<keeper_link> open_keeper_link(const keeper::keeper_start& how);
 
 // The connection to a keeper: frames in order, a bounded queue of those that
 // the socket would not take.
@@ -48,9 +65,8 @@ class keeper_channel {
 public:
   keeper_channel(event_loop& loop, channel_events& to, size_t queue_max);
 
-  // Connects (or starts a keeper), and reads its table. Waits. Errors:
-  // keeper_failed, protocol_violation, system_failed.
-  expected<std::vector<held_row>> connect(const keeper::keeper_start& how);
+  // Takes over a connection, but for its table. Errors: system_failed.
+  expected<void> attach(keeper_link& link);
 
   bool is_connected() const noexcept { return static_cast<bool>(socket_); }
 
@@ -70,6 +86,9 @@ public:
   // Sends a frame that has no descriptors; never refused.
   void send(std::vector<std::byte> frame);
 
+  // The same, with `fds`, which stay open until it has been sent.
+  void send_with(keeper::outgoing_frame frame, std::vector<unique_fd> fds);
+
   // Sends what is queued and `frame`, waiting a second for the socket.
   void send_last(std::vector<std::byte> frame);
 
@@ -77,11 +96,11 @@ private:
   struct queued_frame {
     keeper::outgoing_frame frame;
     run_id spawn; // nil: not a spawn
+    std::vector<unique_fd> fds;
   };
 
   enum class sent : uint8_t { done, later, lost };
 
-  expected<std::vector<held_row>> read_table(std::chrono::milliseconds limit);
   void on_events(unsigned events);
   void receive_some();
   void flush();

@@ -66,6 +66,8 @@ public:
 
   bool is_open() const noexcept { return static_cast<bool>(pipe_); }
 
+  int fd() const noexcept { return pipe_.get(); }
+
   // What was captured; the caller takes it.
   std::string& text() noexcept { return text_; }
 

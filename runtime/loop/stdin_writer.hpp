@@ -28,6 +28,8 @@ public:
 
   bool is_open() const noexcept { return static_cast<bool>(pipe_); }
 
+  int fd() const noexcept { return pipe_.get(); }
+
 private:
   void on_writable();
   void finish(expected<void> outcome);

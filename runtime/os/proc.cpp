@@ -6,9 +6,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string_view>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "runtime/os/pidfd_exit.hpp"
 
 namespace pm {
 
@@ -16,20 +17,6 @@ namespace {
 
 // Newer than Debian 12's headers.
 constexpr unsigned signal_process_group = 1u << 2;
-constexpr uint64_t info_exit = 1u << 3;
-
-struct pidfd_info { // PIDFD_INFO_SIZE_VER0
-  uint64_t mask = 0;
-  uint64_t cgroup_id = 0;
-  uint32_t pid = 0;
-  uint32_t tgid = 0;
-  uint32_t ppid = 0;
-  std::array<uint32_t, 8> ids{};
-  int32_t exit_code = 0;
-};
-static_assert(sizeof(pidfd_info) == 64);
-
-constexpr unsigned long get_info = _IOWR(0xFF, 11, pidfd_info);
 
 expected<std::string> read_small_file(const std::string& path) {
   unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
@@ -169,17 +156,16 @@ bool has_ended(int pidfd) {
 }
 
 std::optional<exit_status> exit_of_reaped(int pidfd) {
-  pidfd_info info;
-  info.mask = info_exit;
-  if (::ioctl(pidfd, get_info, &info) != 0 || (info.mask & info_exit) == 0)
+  auto status = wait_status_of_reaped(pidfd);
+  if (!status)
     return std::nullopt;
   exit_status result;
-  if (WIFSIGNALED(info.exit_code)) {
+  if (WIFSIGNALED(*status)) {
     result.reason = exit_reason::signaled;
-    result.signal = WTERMSIG(info.exit_code);
+    result.signal = WTERMSIG(*status);
   } else {
     result.reason = exit_reason::exited;
-    result.code = WEXITSTATUS(info.exit_code);
+    result.code = WEXITSTATUS(*status);
   }
   return result;
 }

@@ -39,6 +39,8 @@ inline uint64_t decode_anything(std::span<const std::byte> frame) {
   }
   if (auto x = decode_set_log(frame))
     sum += x->path.size() + x->run_id[0];
+  if (auto x = decode_hold(frame))
+    sum += x->log_path.size() + x->body.flags;
   if (auto x = decode_message(frame)) {
     sum += x->index();
     if (auto report = std::get_if<run_report>(&*x))

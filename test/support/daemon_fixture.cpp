@@ -164,6 +164,8 @@ std::string child(const std::string& name) {
 void daemon_fixture::start(const std::string& config,
                            const std::vector<std::string>& more) {
   std::vector<std::string> argv{program("pm-node"), "--state-dir", state_dir()};
+  if (!respawns_)
+    argv.emplace_back("--no-respawn"); // a crash leaves the field to the test
   if (!config.empty()) {
     argv.push_back("--config");
     argv.push_back(directory_.write("pm-node.json", config));

@@ -87,6 +87,10 @@ public:
 
   std::string log_of(const std::string& name);
 
+  // From the next start on the keeper starts a node again that has crashed;
+  // `node_pid` is then that of the front, which stays.
+  void let_it_respawn() { respawns_ = true; }
+
   int node_pid() const { return node_pid_; }
   int keeper_pid();
   std::string state_dir() const { return directory_.file("state"); }
@@ -97,6 +101,7 @@ private:
   temporary_directory directory_;
   int node_pid_ = -1;
   bool crashed_ = false;
+  bool respawns_ = false;
 };
 
 // The path of a program of this build, and of a test child.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <caf/fwd.hpp>
 
@@ -57,6 +58,11 @@ public:
   virtual const std::string& state_dir() const = 0;
 
   virtual int keeper_pid() const = 0;
+
+  // Has the keeper start this program again with `argv`, in this directory and
+  // environment, when it dies without `goodbye`; see keeper_connection::ready.
+  // For programs of their own, not for services that embed a node.
+  virtual void respawn_with(std::vector<std::string> argv) = 0;
 
   // Makes this node's end a wanted one: when it is destroyed, the keeper is
   // told to end too as soon as it has nothing to hold.

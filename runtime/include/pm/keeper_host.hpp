@@ -40,6 +40,20 @@ struct host_counters {
   uint64_t dropped_bytes = 0; // that no log could take
 };
 
+// How the keeper starts the program of this node again, with its descriptors
+// 0, 1 and 2.
+struct node_command {
+  std::vector<std::string> argv;        // the first one with its whole path
+  std::vector<std::string> environment; // "NAME=value", complete
+  std::string working_dir;
+};
+
+// A run that is on record as alive; without a pid it was an intent only.
+struct recorded_run {
+  pm::run_id run_id;
+  pm::identity identity;
+};
+
 // The connection to a keeper. All calls belong to the loop's thread; events
 // are told from the loop, never within a call. An adopted run does not tell
 // `spawned`; one that had ended tells `exited` once its output has been taken.
@@ -58,18 +72,32 @@ public:
   // False from the loss of the keeper to `reconnect`.
   virtual bool is_connected() const noexcept = 0;
 
+  // This node serves: from now on the keeper, and any next one, starts it
+  // again at once when its process dies without `goodbye`. A node that was
+  // started so and dies before it says this counts as a failed start: the
+  // keeper then waits, longer each time.
+  virtual void ready(node_command how) = 0;
+
   // Tells the keeper that this node ends on purpose: once nothing lives and
   // all is acknowledged, it ends too.
   virtual void goodbye() = 0;
 
-  // Sets what is called when the keeper has died or broken the protocol. From
-  // then on a spawn fails with keeper_failed. Live runs stay watched; the end
-  // of one is told as `lost` if the kernel cannot tell how it was.
+  // Looks for those of `all` that the keeper does not know, since both halves
+  // have died: what is found, alive and proven or in the keeper's files, is on
+  // the list of `held` from then on. Reads /proc, before the first `adopt`.
+  virtual void recover(const std::vector<recorded_run>& all) = 0;
+
+  // Sets what is called when the keeper has died or broken the protocol: it
+  // has to call `reconnect`, until which spawns wait. Without it they fail
+  // with keeper_failed. Live runs stay watched; the end of one is told as
+  // `lost` if the kernel cannot tell how it was.
   virtual void on_lost(std::function<void(const error&)> fn) = 0;
 
-  // Connects to a keeper, or starts one, after a loss. Waits up to the start
-  // deadline. Errors: keeper_failed.
-  virtual expected<void> reconnect() = 0;
+  // Connects to a keeper, or starts one, after a loss, without waiting; `done`
+  // is called from the loop. The keeper then gets all that lives; spawns that
+  // wait are made, and those that the old keeper had not answered are settled.
+  // When it fails they fail. Errors: keeper_failed.
+  virtual void reconnect(std::function<void(expected<void>)> done) = 0;
 
   // Bytes of this run's output that its log could not take.
   virtual uint64_t dropped_bytes(const run_id& run) const = 0;

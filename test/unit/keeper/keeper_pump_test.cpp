@@ -1,18 +1,14 @@
 #include <boost/test/unit_test.hpp>
-#include <csignal>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <thread>
 
 #include <pm/log_index.hpp>
 
-#include "test/unit/keeper/keeper_client.hpp"
+#include "test/unit/keeper/mortal_node.hpp"
 
-// What the keeper does with the output while no node lives. The nodes are
-// processes of their own, since it is their end that counts.
+// What the keeper does with the output while no node lives.
 
 using namespace pm;
 using namespace pm::test;
@@ -20,26 +16,7 @@ using keeper::frame_type;
 
 namespace {
 
-struct pump_fixture : keeper_fixture {
-  // Runs `act` as a node in a process of its own, which is killed after it.
-  void node_that_dies(const std::function<void(keeper_client&)>& act) {
-    int ready[2];
-    BOOST_REQUIRE_EQUAL(::pipe2(ready, O_CLOEXEC), 0);
-    auto child = ::fork();
-    if (child == 0) {
-      live_as_node(act, ready[1]);
-      ::_exit(1);
-    }
-    ::close(ready[1]);
-    // Once it stands in line, so that the keeper never finds itself alone.
-    BOOST_CHECK_EQUAL(read_line(ready[0]), "\n");
-    ::close(ready[0]);
-    drop_first();
-    int status = 0;
-    BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
-    BOOST_REQUIRE(WIFSIGNALED(status));
-  }
-
+struct pump_fixture : mortal_node_fixture {
   keeper::spawn_order logged(std::vector<std::string> argv,
                              const std::string& name = "x.log") {
     auto result = order_of(std::move(argv));
@@ -49,21 +26,6 @@ struct pump_fixture : keeper_fixture {
 
   std::string log(const std::string& name = "x.log") {
     return read_file(dir.file(name));
-  }
-
-private:
-  void live_as_node(const std::function<void(keeper_client&)>& act, int ready) {
-    try {
-      drop_first(); // the other process has it still
-      auto socket = keeper::connect_keeper(dir.path());
-      if (!socket || ::write(ready, "\n", 1) != 1)
-        return;
-      keeper_client node{std::move(*socket)};
-      act(node);
-      ::raise(SIGKILL);
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "node: %s\n", e.what());
-    }
   }
 };
 

@@ -123,6 +123,26 @@ struct host_fixture : loop_fixture {
     return told;
   }
 
+  // Comes to a new keeper.
+  void reconnect() {
+    std::optional<expected<void>> done;
+    host->reconnect([&](expected<void> x) { done = std::move(x); });
+    BOOST_REQUIRE(run_until([&] { return done.has_value(); }));
+    BOOST_REQUIRE_MESSAGE(*done, (*done ? "" : done->error().text));
+  }
+
+  // Ends the keeper as a crash would, and waits until it is gone.
+  void kill_keeper(int pid) {
+    auto keeper = open_pidfd(pid);
+    BOOST_REQUIRE(keeper.has_value());
+    BOOST_REQUIRE(send_signal(keeper->get(), SIGKILL));
+    BOOST_REQUIRE(run_until([&] {
+      loop->post([] {});
+      ::usleep(500);
+      return has_ended(keeper->get());
+    }));
+  }
+
   // Spawns and waits for the end, of whatever kind.
   std::shared_ptr<told_run> run(spawn_request what) {
     auto told = spawn(std::move(what));

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace pm {
+
+// Splits the program in two before it has threads. The node goes on in a child
+// with a session of its own, where this returns nothing. The caller's process
+// stays in front of it for whoever has started it: it passes SIGTERM, SIGINT
+// and SIGHUP on to whichever node holds `state_dir`, outlasts nodes that crash
+// and are started again, and returns the exit code of the last one.
+std::optional<int> stand_in_front(const std::string& state_dir);
+
+} // namespace pm

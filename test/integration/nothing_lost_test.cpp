@@ -1,0 +1,90 @@
+#include "test/integration/writers_fixture.hpp"
+
+// Kill either half, or both, at any moment: no line is lost, doubled or torn,
+// no exit code disappears, and no process is started again.
+
+using namespace pm::test;
+using namespace std::chrono_literals;
+
+BOOST_FIXTURE_TEST_SUITE(nothing_is_lost, writers_fixture)
+
+BOOST_AUTO_TEST_CASE(ten_kills_of_the_node) {
+  start_writers(10);
+  std::vector<std::chrono::milliseconds> silent;
+  for (int i = 0; i < 10; ++i) {
+    let_it_write();
+    silent.push_back(kill_node());
+    check_same_processes();
+  }
+  std::sort(silent.begin(), silent.end());
+  BOOST_TEST_MESSAGE("answers again after " << silent.front().count() << " to "
+                                            << silent.back().count() << " ms");
+  BOOST_TEST(silent[silent.size() / 2].count() < 1000);
+  BOOST_TEST(end_and_check() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(ten_kills_of_the_keeper) {
+  start_writers(10);
+  for (int i = 0; i < 10; ++i) {
+    let_it_write();
+    kill_keeper();
+    check_same_processes();
+  }
+  kill_node(); // the last keeper holds what it was given
+  check_same_processes();
+  auto unknown = end_and_check();
+  BOOST_TEST_MESSAGE(unknown << " exits of 10 are unknown");
+}
+
+BOOST_AUTO_TEST_CASE(kills_of_both_at_once) {
+  start_writers(10);
+  for (int i = 0; i < 4; ++i) {
+    let_it_write();
+    kill_both();
+    check_same_processes();
+  }
+  auto unknown = end_and_check();
+  BOOST_TEST_MESSAGE(unknown << " exits of 10 are unknown");
+}
+
+BOOST_AUTO_TEST_CASE(the_front_stays_and_ends_with_the_nodes_code) {
+  start_writers(2);
+  auto first = pid_in("node.pid");
+  kill_node();
+  BOOST_TEST(process_exists(node_pid()));
+  BOOST_TEST(pid_in("node.pid") != first);
+  BOOST_TEST(end(SIGTERM) == 0); // passed on to the node of this moment
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_CASE(a_hundred_exit_codes_while_no_node_is_there,
+                        daemon_fixture) {
+  std::string config = "{\"processes\": {";
+  for (int i = 0; i < 100; ++i)
+    config += fmt::format(
+      R"("x{}": {{"command": "while [ ! -e {} ]; do sleep 0.1; done; exit {}",)"
+      R"( "restart": "never"}},)",
+      i, directory().file("go"), i);
+  start(config + "}}");
+  BOOST_REQUIRE(wait_until([&] {
+    return ctl_json({"list", "--status", "running"}).Size() == 100;
+  }));
+  crash();
+  std::ofstream{directory().file("go")} << "go";
+  constexpr size_t all_exits = 100 * 48;
+  BOOST_REQUIRE(wait_until([&] {
+    return read_file(state_dir() + "/keeper.exits").size() >= all_exits;
+  }));
+  start();
+  BOOST_REQUIRE(wait_until([&] {
+    return ctl_json({"list", "--status", "running"}).Size() == 0;
+  }));
+  auto all = ctl_json({"list"});
+  BOOST_TEST(all.Size() == 100u);
+  for (auto& x : all.GetArray()) {
+    BOOST_REQUIRE(x["exit_code"].IsInt());
+    BOOST_TEST(x["exit_code"].GetInt()
+               == std::atoi(&x["handle_id"].GetString()[1]));
+  }
+}

@@ -1,0 +1,34 @@
+#define BOOST_TEST_MODULE nothing_lost_torture
+#include <boost/test/unit_test.hpp>
+
+#include "test/integration/writers_fixture.hpp"
+
+// The long form of nothing_lost_test.
+
+using namespace pm::test;
+
+BOOST_FIXTURE_TEST_SUITE(nothing_is_lost, writers_fixture)
+
+BOOST_AUTO_TEST_CASE(two_hundred_kills_under_a_hundred_writers) {
+  start_writers(100);
+  std::vector<std::chrono::milliseconds> silent;
+  for (int i = 0; i < 200; ++i) {
+    if (random()() % 4 == 0) {
+      kill_keeper();
+    } else {
+      silent.push_back(kill_node());
+    }
+    if (i % 10 == 9)
+      check_same_processes();
+  }
+  check_same_processes();
+  std::sort(silent.begin(), silent.end());
+  auto p99 = silent[silent.size() * 99 / 100];
+  BOOST_TEST_MESSAGE("answers again after " << silent[silent.size() / 2].count()
+                                            << " ms, p99 " << p99.count());
+  BOOST_TEST(p99.count() < 1000);
+  auto unknown = end_and_check();
+  BOOST_TEST_MESSAGE(unknown << " exits of 100 are unknown");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
