@@ -207,6 +207,12 @@ manager_state::outcome manager_state::migrate(process_record what,
     return to_caf(
       {ec::already_exists,
        fmt::format("migrate '{}': a process of this name exists", id)});
+  if (auto pid = what.state.identity.pid; pid != 0)
+    for (auto& [other, x] : entries_)
+      if (x.record.state.identity == what.state.identity)
+        return to_caf({ec::already_exists,
+                       fmt::format("migrate '{}': its pid {} is '{}' already",
+                                   id, pid, other)});
   prepare(by);
   what.definition.origin = origin::adhoc;
   what.state.asked =

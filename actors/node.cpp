@@ -210,7 +210,8 @@ expected<void> node_impl::open_host() {
   std::vector<recorded_run> on_record;
   for (auto& [id, record] : store_->records())
     if (is_alive(record->state.status))
-      on_record.push_back({record->state.run_id, record->state.identity});
+      on_record.push_back(
+        {record->state.run_id, record->state.identity, record->state.foreign});
   host_->recover(on_record);
   held_ = host_->held();
   host_->on_lost([this](const error& why) { keeper_lost(why); });

@@ -108,6 +108,8 @@ private:
   void postpone_start(const error& why);
   void settle_held(const held_run& held, bool was_stopping);
   void settle_unheld();
+  bool lives_on() const;
+  void leave_alone();
   void tell_fate(run_fate fate, const std::optional<exit_status>& exit = {});
   void note_end(const exit_status& exit, timestamp at);
   void publish(status from);

@@ -81,6 +81,7 @@ void supervisor_state::begin_run() {
   end_asked_.reset();
   state.run_asked = state.asked;
   state.run_id = run_id::make(now());
+  state.foreign = false;
   state.identity = {};
   state.started_at.reset();
   state.status_text.clear();
@@ -171,6 +172,8 @@ void supervisor_state::kill() {
 void supervisor_state::exited(const std::string& run, run_exit how) {
   if (!is_current(run) || exit_)
     return;
+  if (how.exit.reason == exit_reason::lost && lives_on())
+    return leave_alone();
   if (record_.state.status == status::stopping && how.group_alive
       && scope() == signal_scope::whole_group) {
     exit_ = std::move(how);
@@ -279,7 +282,11 @@ void supervisor_state::time_limit_reached(uint64_t timer) {
 
 // -- small words --------------------------------------------------------------
 
+// The group of a process that another program began may have that program in
+// it.
 signal_scope supervisor_state::scope() const {
+  if (record_.state.foreign)
+    return signal_scope::one_process;
   return spec().shutdown.kill == kill_mode::process ? signal_scope::one_process
                                                     : signal_scope::whole_group;
 }

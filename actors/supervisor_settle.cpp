@@ -58,22 +58,34 @@ void supervisor_state::settle_unheld() {
     persist();
     if (state.wanted)
       autostart();
-  } else if (state.identity.boot_id == on_->boot_id
-             && open_pidfd(state.identity.pid, state.identity.start_ticks)) {
-    // Both halves died and the process did not: nobody watches it, and
-    // nothing is started beside it.
-    tell_fate(run_fate::lost);
-    state.wanted = false;
-    state.exit = exit_status{};
-    state.status = status::failed;
-    state.status_text = fmt::format("pid {} lives on, and no keeper holds it",
-                                    state.identity.pid);
-    publish(status::unknown);
-    persist();
+  } else if (lives_on()) {
+    auto request = make_spawn_request(*on_, record_, {});
+    request.identity = state.identity;
+    request.foreign = state.foreign;
+    on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
+    tell_fate(run_fate::adopted);
+    step(life_event::adopted);
   } else {
     tell_fate(run_fate::lost);
     finish({exit_status{}, now(), false, {}, {}, false, false});
   }
+}
+
+// True if the run's process is proven to live.
+bool supervisor_state::lives_on() const {
+  auto& who = record_.state.identity;
+  return who.pid != 0 && who.boot_id == on_->boot_id
+         && open_pidfd(who.pid, who.start_ticks);
+}
+
+// It lives, and cannot be watched: nothing is started beside it.
+void supervisor_state::leave_alone() {
+  auto& state = record_.state;
+  state.wanted = false;
+  state.exit = exit_status{};
+  state.status_text =
+    fmt::format("pid {} lives on, and cannot be watched", state.identity.pid);
+  step(life_event::ended_badly);
 }
 
 void supervisor_state::tell_fate(run_fate fate,

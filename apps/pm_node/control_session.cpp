@@ -71,6 +71,7 @@ control_session_state::find_method(std::string_view name) {
     {"save", &s::save},       {"shutdown", &s::shutdown},
     {"history", &s::history}, {"why", &s::why},
     {"recover", &s::recover}, {"migrate", &s::migrate},
+    {"upgrade", &s::upgrade},
   };
   for (auto& x : methods)
     if (x.name == name)

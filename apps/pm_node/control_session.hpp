@@ -49,7 +49,10 @@ struct control_context {
   std::function<int()> keeper_pid;
   // The client asked for the end of the node, and all is done.
   std::function<void()> ended;
-  std::function<void(std::string)> note; // a line for the node's log
+  // The program at this path is to take the node's place.
+  std::function<void(std::string)> upgrade;
+  std::function<std::string()> program_path; // of this node
+  std::function<void(std::string)> note;     // a line for the node's log
   std::shared_ptr<usage_sampler> usage;
 };
 
@@ -112,6 +115,7 @@ private:
   void why(request x, param_reader& params);
   void recover(request x, param_reader& params);
   void migrate(request x, param_reader& params);
+  void upgrade(request x, param_reader& params);
 
   void feed_stdin(request x, param_reader& params);
   void close_stdin(request x, param_reader& params);

@@ -53,6 +53,7 @@ void control_session_state::version(request x, param_reader& params) {
   out.Key("keeper_pid");
   out.Int(on_->keeper_pid());
   text("state_dir", on_->state_dir);
+  text("program_path", on_->program_path());
   text("started_at", format_timestamp(on_->started_at));
   out.EndObject();
   reply(x, {buffer.GetString(), buffer.GetSize()});

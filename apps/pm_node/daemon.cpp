@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -41,10 +43,9 @@ void take_signals() {
 }
 
 // Every process needs three descriptors here.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
+void raise_descriptor_limit(rlimit& before) {
+  if (::getrlimit(RLIMIT_NOFILE, &before) == 0) {
+    rlimit limit{before.rlim_max, before.rlim_max};
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
 }
@@ -56,11 +57,17 @@ public:
 
   int run();
 
+  bool has_next() const { return !next_program_.empty(); }
+
+  // Turns this process into the next program; returns only if that fails.
+  int become_next();
+
 private:
   expected<void> begin(caf::actor_system& system);
   expected<void> listen(caf::actor_system& system);
   line_handlers make_handlers(caf::actor_system& system);
   void signaled(int number);
+  void prepare_fallback();
   void shut_down(caf::actor_system& system, bool hurry);
   void note(const std::string& text);
   int give_up(const error& why);
@@ -74,6 +81,8 @@ private:
   std::map<line_connection*, control_session_actor> sessions_;
   signal_watch signals_;
   caf::actor_system* system_ = nullptr;
+  rlimit limit_before_{};
+  std::string next_program_; // takes this one's place; empty: none
   int signals_seen_ = 0;
 };
 
@@ -83,6 +92,19 @@ std::string program_of(int pid) {
   std::string name;
   std::getline(std::ifstream{fmt::format("/proc/{}/comm", pid)}, name);
   return name;
+}
+
+constexpr auto self_link = "/proc/self/exe";
+constexpr std::string_view deleted = " (deleted)";
+
+std::string read_self_link() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink(self_link, ignored).string();
+}
+
+// True if another file is at this program's path by now.
+bool is_replaced() {
+  return read_self_link().ends_with(deleted);
 }
 
 int daemon::give_up(const error& why) {
@@ -119,13 +141,57 @@ int daemon::run() {
     caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
   sessions_.clear();
   server_.reset();
-  node_->goodbye();
+  if (next_program_.empty())
+    node_->goodbye();
+  else
+    prepare_fallback();
   node_.reset();
   signals_ = signal_watch{};
   run_until(
     *loop_, [&] { return system.registry().running() == 0; }, 2s);
-  log_.line(log_level::info, "ended");
+  log_.line(log_level::info,
+            next_program_.empty() ? "ended" : next_program_ + " takes over");
   return EXIT_SUCCESS;
+}
+
+// Should the next program not come up, the keeper starts this one again; if
+// its file has been replaced, from a copy.
+void daemon::prepare_fallback() {
+  if (!options_.respawn || !is_replaced())
+    return;
+  auto copy = options_.state_dir + "/pm-node.before";
+  std::error_code error;
+  std::filesystem::copy_file(
+    self_link, copy, std::filesystem::copy_options::overwrite_existing, error);
+  if (error)
+    return note("warning no copy of this program: " + error.message());
+  auto command = options_.resume;
+  command[0] = copy;
+  if (options_.keeper_path.empty())
+    command.insert(
+      command.end(),
+      {"--keeper",
+       std::filesystem::path{program_path()}.replace_filename("pm-keeper")});
+  node_->respawn_with(command);
+}
+
+// In place, so that whoever waits for this process goes on doing so. The
+// descriptors are all close-on-exec.
+int daemon::become_next() {
+  auto words = options_.resume;
+  words[0] = next_program_;
+  std::vector<char*> argv;
+  for (auto& word : words)
+    argv.push_back(word.data());
+  argv.push_back(nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (limit_before_.rlim_max != 0)
+    ::setrlimit(RLIMIT_NOFILE, &limit_before_);
+  ::execv(next_program_.c_str(), argv.data());
+  return give_up({ec::system_failed,
+                  fmt::format("{}: {}", next_program_, ::strerror(errno))});
 }
 
 expected<void> daemon::begin(caf::actor_system& system) {
@@ -148,11 +214,11 @@ expected<void> daemon::begin(caf::actor_system& system) {
     return tl::make_unexpected(opened.error());
   node_ = std::move(*opened);
   // After the keeper has begun: children get the limit that we were given.
-  raise_descriptor_limit();
+  raise_descriptor_limit(limit_before_);
   if (auto ok = listen(system); !ok)
     return ok;
-  if (!options_.respawn.empty())
-    node_->respawn_with(options_.respawn);
+  if (options_.respawn)
+    node_->respawn_with(options_.resume);
   log_.line(log_level::info,
             fmt::format("pm-node {} is ready (pid {}, keeper {}), {} processes "
                         "configured, state in {}",
@@ -172,6 +238,11 @@ expected<void> daemon::listen(caf::actor_system& system) {
   control_->ended = [this] {
     // The answer to who asked leaves first.
     loop_->post([this] { loop_->stop(); });
+  };
+  control_->program_path = program_path;
+  control_->upgrade = [this](std::string binary) {
+    next_program_ = std::move(binary);
+    control_->ended();
   };
   control_->note = [this](std::string text) {
     log_.line(log_level::debug, text);
@@ -254,6 +325,13 @@ void daemon::shut_down(caf::actor_system& system, bool hurry) {
 
 } // namespace
 
+std::string program_path() {
+  auto path = read_self_link();
+  if (path.ends_with(deleted))
+    path.resize(path.size() - deleted.size());
+  return path;
+}
+
 int run_daemon(daemon_options options) {
   take_signals();
   if (options.name.empty() && options.config)
@@ -274,7 +352,9 @@ int run_daemon(daemon_options options) {
     std::fprintf(stderr, "pm-node: %s\n", log.error().text.c_str());
     return EXIT_FAILURE;
   }
-  return daemon{std::move(options), std::move(*log)}.run();
+  daemon node{std::move(options), std::move(*log)};
+  auto code = node.run();
+  return node.has_next() ? node.become_next() : code;
 }
 
 } // namespace pm

@@ -13,10 +13,14 @@ struct daemon_options {
   std::string name; // empty: the configuration's, else "node"
   std::string keeper_path;
   std::optional<node_config> config;
-  std::vector<std::string> respawn; // what the keeper starts this again with
+  std::vector<std::string> resume; // the command that goes on with this node
+  bool respawn = true;             // by the keeper, when it has crashed
   bool verbose = false;
   bool quiet = false;
 };
+
+// The path of this program; of one that has been replaced, the new one's.
+std::string program_path();
 
 // Runs a node on the calling thread until it is shut down by a signal or by a
 // client. Returns the program's exit code: 0, or 1 when it could not begin.

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <pm/config.hpp>
+#include <pm/registry_check.hpp>
 #include <pm/state_dir.hpp>
 
 #include "apps/pm_node/daemon.hpp"
@@ -37,16 +38,24 @@ int report(const pm::config_problems& problems) {
   return exit_bad_config;
 }
 
-// What the keeper starts this node again with.
-std::vector<std::string> respawn_command(const pm::daemon_options& options,
-                                         const std::string& config_path) {
-  std::error_code ignored;
-  auto self = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
-  // Of a program that has been replaced, the new one.
-  constexpr std::string_view deleted = " (deleted)";
-  if (self.ends_with(deleted))
-    self.resize(self.size() - deleted.size());
-  std::vector<std::string> result{self, "--resume", "--state-dir",
+// Says whether this program could take over the state.
+int look_at_state(const std::string& dir) {
+  auto storage = pm::open_storage(dir);
+  auto count = storage
+                 ? pm::check_registry(**storage)
+                 : pm::expected<size_t>{tl::make_unexpected(storage.error())};
+  if (!count) {
+    std::fprintf(stderr, "pm-node: %s\n", count.error().text.c_str());
+    return EXIT_FAILURE;
+  }
+  std::printf("%s: good, %zu processes\n", dir.c_str(), *count);
+  return EXIT_SUCCESS;
+}
+
+// What goes on with this node in another process.
+std::vector<std::string> resume_command(const pm::daemon_options& options,
+                                        const std::string& config_path) {
+  std::vector<std::string> result{pm::program_path(), "--resume", "--state-dir",
                                   options.state_dir};
   auto add = [&](const char* name, const std::string& value) {
     if (!value.empty())
@@ -59,6 +68,8 @@ std::vector<std::string> respawn_command(const pm::daemon_options& options,
     result.emplace_back("--verbose");
   if (options.quiet)
     result.emplace_back("--quiet");
+  if (!options.respawn)
+    result.emplace_back("--no-respawn");
   return result;
 }
 
@@ -68,6 +79,7 @@ int main(int argc, char** argv) {
   pm::daemon_options options;
   std::string config_path;
   auto check = false;
+  auto check_state = false;
   auto resume = false;
   auto no_respawn = false;
 
@@ -78,6 +90,8 @@ int main(int argc, char** argv) {
   app.add_option("--config", config_path, "what to run (JSON)")
     ->type_name("FILE");
   app.add_flag("--check", check, "check the configuration and exit");
+  app.add_flag("--check-state", check_state,
+               "check that this program can read the state, and exit");
   app
     .add_option("--state-dir", options.state_dir,
                 "where state and logs are kept; else $PM_STATE_DIR, "
@@ -117,10 +131,12 @@ int main(int argc, char** argv) {
   }
   options.state_dir =
     std::filesystem::absolute(pm::resolve_state_dir(options.state_dir));
+  if (check_state)
+    return look_at_state(options.state_dir);
   if (options.name.empty() && options.config)
     options.name = options.config->name;
-  if (!no_respawn)
-    options.respawn = respawn_command(options, config_path);
+  options.respawn = !no_respawn;
+  options.resume = resume_command(options, config_path);
   if (!no_respawn && !resume)
     if (auto code = pm::stand_in_front(options.state_dir))
       return *code;

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     pm::ctl::add_act_verbs(line);
     line.begin("Node");
     pm::ctl::add_node_verbs(line);
+    pm::ctl::add_upgrade_verb(line);
     pm::ctl::add_migrate_verb(line);
     pm::ctl::add_completion_verb(line);
     return line.run(argc, argv);

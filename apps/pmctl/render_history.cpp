@@ -92,6 +92,8 @@ std::string clock_text(timestamp x, timestamp now) {
 }
 
 std::string asker_text(const asker& x) {
+  if (x == asker{})
+    return "by another program";
   auto text = x.uid >= 0 && x.cause == cause::user ? fmt::format(
                 "by uid {} ({} pid {})", x.uid,
                 x.program.empty() ? "a program" : printable(x.program), x.pid)
@@ -126,7 +128,8 @@ std::string reasons_text(const process_reasons& x, timestamp now,
     out += fmt::format("  {}\n", printable(p.status_text));
   size_t told = 0;
   if (is_alive(p.status)) {
-    out += fmt::format("  started {} {}\n", clock_text(x.run_asked.at, now),
+    out += fmt::format("  started {} {}\n",
+                       clock_text(p.started_at.value_or(x.run_asked.at), now),
                        asker_text(x.run_asked));
     if (x.asked != x.run_asked)
       out += fmt::format("  then asked {} {}\n", clock_text(x.asked.at, now),
@@ -141,7 +144,8 @@ std::string reasons_text(const process_reasons& x, timestamp now,
                        clock_text(last.ended_at, now), describe(last.exit));
     out +=
       fmt::format("  that was started {} {}\n",
-                  clock_text(last.started.at, now), asker_text(last.started));
+                  clock_text(last.started_at.value_or(last.started.at), now),
+                  asker_text(last.started));
     told = 1;
   } else {
     out += "  it has not run yet\n";

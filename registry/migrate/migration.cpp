@@ -143,6 +143,7 @@ void adopt(migration_entry& entry, const old_run& run, const live_process& live,
   entry.outcome = migration_outcome::adopted;
   state.status = status::running;
   state.wanted = true;
+  state.foreign = true;
   state.run_id = run_id::make(world.now);
   state.identity = {*run.pid, live.start_ticks, world.boot_id};
   state.started_at = live.started_at;

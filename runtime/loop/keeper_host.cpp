@@ -111,13 +111,16 @@ void keeper_host::adopt(spawn_request what, std::shared_ptr<run_events> to) {
   if (found == held_.end()) {
     if (auto* known = find(id))
       return known->repeat(std::move(to));
+    recover({{id, what.identity, what.foreign}});
+    found = held_.find(id);
+  }
+  if (found == held_.end())
     return later([to = std::move(to)] {
       run_exit lost;
       lost.at =
         std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
       to->exited(lost);
     });
-  }
   auto row = std::move(found->second);
   held_.erase(found);
   auto& run = *runs_

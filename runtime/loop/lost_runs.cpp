@@ -82,13 +82,19 @@ unique_fd open_read_end(int pid, int pidfd, int fd) {
 }
 
 // A live process as `held` would tell it: pidfd, stdout, stderr.
-std::optional<held_row> take_over(keeper::run_report report) {
+std::optional<held_row> take_over(keeper::run_report report,
+                                  bool with_pipes = true) {
   auto pidfd = open_pidfd(report.pid, report.start_ticks);
   if (!pidfd)
     return std::nullopt;
-  auto spare = find_spare_ends(report.pid);
-  auto out = open_read_end(report.pid, pidfd->get(), spare.value_or(1));
-  auto err = open_read_end(report.pid, pidfd->get(), spare ? *spare + 1 : 2);
+  std::optional<int> spare;
+  unique_fd out;
+  unique_fd err;
+  if (with_pipes) {
+    spare = find_spare_ends(report.pid);
+    out = open_read_end(report.pid, pidfd->get(), spare.value_or(1));
+    err = open_read_end(report.pid, pidfd->get(), spare ? *spare + 1 : 2);
+  }
   // What was found by its number is that of this process only if it has not
   // been reaped meanwhile.
   if (!send_signal(pidfd->get(), 0))
@@ -124,7 +130,7 @@ std::optional<held_row> find_lost_run(const recorded_run& what,
     report.run_id = what.run_id;
     report.pid = what.identity.pid;
     report.start_ticks = what.identity.start_ticks;
-    return take_over(std::move(report));
+    return take_over(std::move(report), !what.foreign);
   }
   if (!begun || !is_of_this_boot(begun->spawned_at))
     return std::nullopt;

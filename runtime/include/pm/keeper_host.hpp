@@ -52,6 +52,7 @@ struct node_command {
 struct recorded_run {
   pm::run_id run_id;
   pm::identity identity;
+  bool foreign = false; // its pipes are not ours
 };
 
 // The connection to a keeper. All calls belong to the loop's thread; events

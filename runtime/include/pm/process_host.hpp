@@ -39,6 +39,11 @@ struct spawn_request {
   std::string log_file; // absolute; used with output_mode::log
   bool protect = true;
   size_t capture_max = 16u << 20;
+
+  // With `adopt`: who the run is, should the keeper not know it, and whether
+  // another program began it, so that its pipes are not ours.
+  pm::identity identity;
+  bool foreign = false;
 };
 
 // How a run ended, as the host saw it.
@@ -108,8 +113,10 @@ public:
   // Begins a run. Repeating a run id is answered from what it became.
   virtual void spawn(spawn_request what, std::shared_ptr<run_events> to) = 0;
 
-  // Takes over a run that `held` listed: it is watched, and its output moves
-  // to `what.log_file` again (`argv` and `environment` are not used).
+  // Takes over a run that `held` listed, or that lives and is proven by
+  // `what.identity`: it is watched, and its output moves to `what.log_file`
+  // again (`argv` and `environment` are not used). Of any other run the end is
+  // told, as lost.
   virtual void adopt(spawn_request what, std::shared_ptr<run_events> to) = 0;
 
   // Sends a signal to what the run's pidfd names; `one_process` or its group.

@@ -77,6 +77,7 @@ struct process_state {
   pm::status status = pm::status::pending;
   bool wanted = false;    // up is what was last asked for
   bool held_down = false; // stopped by a person: stays down until started
+  bool foreign = false;   // begun by another program; its output is not ours
   bool removable = false; // a `run`: its record goes when it is delivered
   asker asked;            // the last start or end
   asker run_asked;        // the start of the run
@@ -98,7 +99,7 @@ struct process_state {
   static auto fields(Self& x, Visit&& visit) {
     return visit(
       field("status", x.status), field("wanted", x.wanted),
-      field("held_down", x.held_down), field("removable", x.removable),
+      field("held_down", x.held_down), field("foreign", x.foreign), field("removable", x.removable),
       field("asked", x.asked), field("run_asked", x.run_asked),
       field("run_id", x.run_id), field("identity", x.identity),
       field("started_at", x.started_at), field("ended_at", x.ended_at),

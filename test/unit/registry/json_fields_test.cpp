@@ -46,7 +46,7 @@ process_record full_record() {
   x.definition = {"web", origin::config, noon, full_spec()};
   auto& s = x.state;
   s.status = status::backoff;
-  s.wanted = s.held_down = s.removable = true;
+  s.wanted = s.held_down = s.foreign = s.removable = true;
   s.asked = {cause::policy, "c", 1, 2, "pmctl", noon};
   s.run_asked = {cause::schedule, "d", 3, 4, "sh", noon + 5s};
   s.run_id = run_id::make(noon);

@@ -1,0 +1,120 @@
+#include <filesystem>
+
+#include "test/integration/writers_fixture.hpp"
+
+// Another program takes over: a new pm-node, or pm from an older tool.
+
+using namespace pm::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct handing_over_fixture : writers_fixture {
+  // A copy of this build's node, which finds its keeper beside it.
+  std::string new_node(const std::string& name) {
+    auto path = directory().file(name);
+    std::filesystem::copy_file(program("pm-node"), path);
+    std::filesystem::copy_file(program("pm-keeper"),
+                               directory().file("pm-keeper"),
+                               std::filesystem::copy_options::skip_existing);
+    return path;
+  }
+
+  std::string serving() {
+    return ctl_json({"version"})["node"]["program_path"].GetString();
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(handing_over, handing_over_fixture)
+
+BOOST_AUTO_TEST_CASE(ten_upgrades_lose_nothing) {
+  start_writers(10);
+  for (int i = 0; i < 10; ++i) {
+    auto binary = new_node("node" + std::to_string(i));
+    auto done = ctl({"upgrade", "--binary", binary});
+    BOOST_TEST(done.code == 0, done.err);
+    BOOST_TEST(serving() == binary);
+    check_same_processes();
+  }
+  BOOST_TEST(end_and_check() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_does_not_come_up_is_rolled_back) {
+  start_writers(3);
+  auto before = serving();
+  auto bad = directory().write(
+    "bad",
+    "#!/bin/sh\ncase \"$*\" in *--check-state*) exit 0;; esac\nexit 1\n");
+  std::filesystem::permissions(bad, std::filesystem::perms::owner_all);
+  auto done = ctl({"upgrade", "--binary", bad});
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(done.err.find("rolled back") != std::string::npos, done.err);
+  BOOST_TEST(serving() == before);
+  check_same_processes();
+  auto refused = ctl({"upgrade", "--binary", "/bin/false"});
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(refused.err.find("nothing has changed") != std::string::npos);
+  check_same_processes();
+  BOOST_TEST(end_and_check() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_migrated_process_lives_on_and_is_ours_to_stop) {
+  start();
+  auto pid =
+    std::atoi(run_command({"sh", "-c", "sleep 1000 > /dev/null 2>&1 & echo $!"})
+                .out.c_str());
+  auto now = run_command({"date", "-Is"}).out;
+  now.pop_back();
+  auto file = directory().write(
+    "streamers.json",
+    fmt::format(
+      R"({{"old": {{"name": "old", "connection_profile": "p", "pid": {}, )"
+      R"("status": "running", "start_time": "{}", "stop_time": null, )"
+      R"("components": [], "log_level": "INFO", "log_file": "/dev/null", )"
+      R"("elasticsearch_url": "http://x", "batch_size": 1, )"
+      R"("flush_interval": 1}}, "bad": {{"pid": "x"}}}})",
+      pid, now));
+  auto text = read_file(file);
+  BOOST_TEST(ctl({"migrate", file}).code == 1); // one is skipped
+  BOOST_TEST(ctl_json({"list"}).Size() == 0u);
+  auto done = ctl({"migrate", file, "--yes"});
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(done.out.find("1 adopted") != std::string::npos, done.out);
+  BOOST_TEST(read_file(file) == text);
+  BOOST_TEST(pid_of("old") == pid);
+  kill_node();
+  BOOST_TEST(pid_of("old") == pid);
+  kill_both();
+  BOOST_TEST(pid_of("old") == pid);
+  BOOST_TEST(status_of("old") == "running");
+  BOOST_TEST(ctl({"stop", "old"}).code == 0);
+  BOOST_TEST(!process_exists(pid));
+  auto again = ctl({"start", "old"});
+  BOOST_TEST(again.code == 1);
+  BOOST_TEST(again.err.find("does not tell a command") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(history_and_reasons_survive_it_all) {
+  start();
+  BOOST_TEST(ctl({"start", "--name", "web", "--", "sleep", "1000"}).code == 0);
+  BOOST_TEST(ctl({"restart", "web"}).code == 0);
+  kill_node();
+  BOOST_TEST(ctl({"stop", "web", "--correlation-id", "c-42"}).code == 0);
+  kill_both();
+  auto runs = ctl_json({"history", "web"});
+  BOOST_TEST_REQUIRE(runs.Size() == 2u);
+  auto& ended = runs[0]["ended"];
+  BOOST_TEST(std::string{ended["program"].GetString()} == "pmctl");
+  BOOST_TEST(std::string{ended["correlation_id"].GetString()} == "c-42");
+  auto why = ctl({"why", "web"}).out;
+  BOOST_TEST(why.find("web is stopped since") != std::string::npos, why);
+  BOOST_TEST(why.find("correlation c-42") != std::string::npos, why);
+  BOOST_TEST(why.find("before that") != std::string::npos, why);
+  BOOST_TEST(ctl({"history", "nobody"}).code == 5);
+  auto report = ctl({"recover", "--report"}).out;
+  BOOST_TEST(report.find("registry: whole") != std::string::npos, report);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
