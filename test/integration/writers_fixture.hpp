@@ -30,14 +30,15 @@ public:
   }
 
   // Starts a node with `count` writers w0, w1, ...; wN exits with N modulo 100.
-  void start_writers(int count) {
+  // `pause_ms` is between two blocks of one writer.
+  void start_writers(int count, int pause_ms = 1) {
     count_ = count;
     std::string config = "{\"processes\": {";
     for (int i = 0; i < count; ++i)
-      config +=
-        fmt::format(R"("w{}": {{"command": ["{}", "w{}", "{}", "{}"],)"
-                    R"( "restart": "never"}},)",
-                    i, child("child_numbered"), i, i % 100, stop_file());
+      config += fmt::format(
+        R"("w{}": {{"command": ["{}", "w{}", "{}", "{}", "{}"],)"
+        R"( "restart": "never"}},)",
+        i, child("child_numbered"), i, i % 100, stop_file(), pause_ms);
     start(config + "}}");
     BOOST_REQUIRE(wait_until([&] { return pids().size() == writers(); }));
     pids_ = pids();
