@@ -1,6 +1,7 @@
 // child_numbered ID CODE STOP PAUSE: writes lines "ID NUMBER CHECK" without a
-// gap, two kilobytes and then a pause of PAUSE milliseconds, until the file STOP is there. Then it writes
-// "ID end COUNT" and exits with CODE. CHECK is FNV-1a of "ID NUMBER" in hex.
+// gap, two kilobytes and then a pause of PAUSE milliseconds, until the file
+// STOP is there. Then it writes "ID end COUNT" and exits with CODE. CHECK is
+// FNV-1a of "ID NUMBER" in hex.
 
 #include <cstdint>
 #include <cstdio>
