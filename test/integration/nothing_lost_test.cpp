@@ -49,6 +49,20 @@ BOOST_AUTO_TEST_CASE(kills_of_both_at_once) {
   BOOST_TEST_MESSAGE(unknown << " exits of 10 are unknown");
 }
 
+BOOST_AUTO_TEST_CASE(kills_that_wait_for_nothing) {
+  start_writers(10);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 15; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{random()() % 40});
+      kill_if_there(random()() % 3 == 0 ? "keeper.pid" : "node.pid");
+    }
+    bring_back();
+    check_same_processes();
+  }
+  auto unknown = end_and_check();
+  BOOST_TEST_MESSAGE(unknown << " exits of 10 are unknown");
+}
+
 BOOST_AUTO_TEST_CASE(a_start_during_a_kill_is_made_once) {
   start();
   auto once = directory().file("once");

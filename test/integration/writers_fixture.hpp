@@ -62,6 +62,25 @@ public:
 
   bool answers() { return ctl({"list", "-q"}).code == 0; }
 
+  // Kills at once what the file `name` names, unless it is gone already.
+  void kill_if_there(const std::string& name) {
+    auto pid = pid_in(name);
+    auto words = read_file(fmt::format("/proc/{}/cmdline", pid));
+    if (pid > 0 && words.find(state_dir()) != std::string::npos)
+      ::kill(pid, SIGKILL);
+  }
+
+  // Waits until a node answers again; starts one if nobody else does.
+  void bring_back() {
+    BOOST_REQUIRE(
+      wait_until([&] { return answers() || !process_exists(node_pid()); },
+                 std::chrono::seconds{60}));
+    if (process_exists(node_pid()))
+      return;
+    wait_for_end();
+    start();
+  }
+
   // Kills what the file `name` of the state directory names.
   void kill_half(const std::string& name) {
     auto pid = pid_in(name);
