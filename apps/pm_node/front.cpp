@@ -23,6 +23,7 @@ constexpr auto look_pause = 50ms; // between two looks for the next node
 // How long the kernel may take to tell how a node ended that is not our child,
 // and how long nobody may be there who could start one.
 constexpr auto patience = 3s;
+constexpr auto missing_limit = 500ms; // of node.pid
 
 int pid_in(const std::string& path) {
   int pid = 0;
@@ -101,6 +102,7 @@ bool front::keeper_lives() const {
 // when there will be none.
 std::optional<int> front::find_next() {
   auto pid_file = state_dir_ + "/node.pid";
+  std::optional<clock::time_point> missing_since;
   for (auto until = clock::now() + patience; clock::now() < until;) {
     auto pid = pid_in(pid_file);
     auto found = pid > 0 && pid != node_pid_ ? open_pidfd(pid)
@@ -112,6 +114,13 @@ std::optional<int> front::find_next() {
         pending_ = 0;
       return std::nullopt;
     }
+    // A node takes its file away when its end is wanted.
+    if (pid > 0)
+      missing_since.reset();
+    else if (!missing_since)
+      missing_since = clock::now();
+    else if (clock::now() - *missing_since > missing_limit)
+      return EXIT_SUCCESS;
     if (keeper_lives())
       until = clock::now() + patience;
     pass_signals(look_pause);

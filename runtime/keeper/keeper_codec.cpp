@@ -157,42 +157,6 @@ ec refusal_code(uint32_t code) {
   return code <= last ? static_cast<ec>(code) : ec::keeper_failed;
 }
 
-expected<keeper_message> to_report(frame_type occasion,
-                                   std::span<const std::byte> frame) {
-  auto body = decode_report(frame);
-  if (!body)
-    return fail(ec::protocol_violation, "keeper: a malformed report");
-  run_report result;
-  result.occasion = occasion;
-  result.run_id = run_id{body->run_id};
-  result.pid = body->pid;
-  result.start_ticks = body->start_ticks;
-  result.spawned_at = to_timestamp(body->spawned_us);
-  result.outcome = body->outcome;
-  result.stage = body->stage;
-  result.detail = body->detail;
-  result.stdin_pipe = (body->flags & report_stdin_pipe) != 0;
-  result.is_protected = (body->flags & report_protected) != 0;
-  result.has_stdout = (body->flags & report_no_stdout) == 0;
-  result.has_stderr = (body->flags & report_no_stderr) == 0;
-  result.moved_bytes = body->moved_bytes;
-  result.dropped_bytes = body->dropped_bytes;
-  if (body->outcome != outcome::live) {
-    result.ended_at = to_timestamp(body->ended_us);
-    // Unsigned: no difference of two foreign numbers may overflow.
-    auto us = static_cast<uint64_t>(body->ended_us)
-              - static_cast<uint64_t>(body->spawned_us);
-    result.duration = std::chrono::microseconds{static_cast<int64_t>(us)};
-  }
-  if (body->outcome == outcome::exited)
-    result.exit = exit_status{exit_reason::exited, body->value, std::nullopt};
-  else if (body->outcome == outcome::signaled)
-    result.exit = exit_status{exit_reason::signaled, std::nullopt, body->value};
-  else if (body->outcome == outcome::failed)
-    result.error_number = body->value;
-  return keeper_message{std::move(result)};
-}
-
 expected<outgoing_frame> encode_order(frame_type type,
                                       const spawn_order& order) {
   auto head = head_of(order);
@@ -234,6 +198,38 @@ expected<outgoing_frame> encode_order(frame_type type,
 }
 
 } // namespace
+
+run_report to_report(frame_type occasion, const report_body& body) {
+  run_report result;
+  result.occasion = occasion;
+  result.run_id = run_id{body.run_id};
+  result.pid = body.pid;
+  result.start_ticks = body.start_ticks;
+  result.spawned_at = to_timestamp(body.spawned_us);
+  result.outcome = body.outcome;
+  result.stage = body.stage;
+  result.detail = body.detail;
+  result.stdin_pipe = (body.flags & report_stdin_pipe) != 0;
+  result.is_protected = (body.flags & report_protected) != 0;
+  result.has_stdout = (body.flags & report_no_stdout) == 0;
+  result.has_stderr = (body.flags & report_no_stderr) == 0;
+  result.moved_bytes = body.moved_bytes;
+  result.dropped_bytes = body.dropped_bytes;
+  if (body.outcome != outcome::live) {
+    result.ended_at = to_timestamp(body.ended_us);
+    // Unsigned: no difference of two foreign numbers may overflow.
+    auto us = static_cast<uint64_t>(body.ended_us)
+              - static_cast<uint64_t>(body.spawned_us);
+    result.duration = std::chrono::microseconds{static_cast<int64_t>(us)};
+  }
+  if (body.outcome == outcome::exited)
+    result.exit = exit_status{exit_reason::exited, body.value, std::nullopt};
+  else if (body.outcome == outcome::signaled)
+    result.exit = exit_status{exit_reason::signaled, std::nullopt, body.value};
+  else if (body.outcome == outcome::failed)
+    result.error_number = body.value;
+  return result;
+}
 
 expected<outgoing_frame> encode_spawn(const spawn_order& order) {
   return encode_order(frame_type::spawn, order);
@@ -312,7 +308,9 @@ expected<keeper_message> decode_message(std::span<const std::byte> frame) {
   case frame_type::spawned:
   case frame_type::spawn_failed:
   case frame_type::exited:
-    return to_report(type, frame);
+    if (auto body = decode_report(frame))
+      return keeper_message{to_report(type, *body)};
+    break;
   case frame_type::table_pause:
     return keeper_message{table_pause{}};
   case frame_type::table_end:

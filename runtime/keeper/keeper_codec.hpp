@@ -113,6 +113,9 @@ struct run_report {
   bool has_stderr = true;
 };
 
+// The node's words for what a report says.
+run_report to_report(frame_type occasion, const report_body& body);
+
 struct welcome {
   int version = 0;
   int keeper_pid = 0;

@@ -9,18 +9,13 @@ namespace pm::keeper {
 
 namespace {
 
-timestamp to_timestamp(int64_t us) {
-  return timestamp{
-    std::chrono::floor<milliseconds>(std::chrono::microseconds{us})};
-}
-
-run_report report_of(const journal_record& x) {
-  run_report result;
-  result.run_id = run_id{x.run_id};
+report_body body_of(const journal_record& x) {
+  report_body result;
+  result.run_id = x.run_id;
   result.pid = x.pid;
   result.start_ticks = x.start_ticks;
-  result.spawned_at = to_timestamp(x.time_us);
-  result.has_stdout = result.has_stderr = false;
+  result.spawned_us = x.time_us;
+  result.flags = report_no_stdout | report_no_stderr;
   return result;
 }
 
@@ -45,7 +40,7 @@ std::optional<run_report> keeper_files::spawned(const run_id& run) const {
   auto found = runs_.find(run);
   if (found == runs_.end())
     return std::nullopt;
-  return report_of(found->second);
+  return to_report(frame_type::held, body_of(found->second));
 }
 
 std::optional<run_report> keeper_files::exited(const run_id& run) const {
@@ -53,18 +48,15 @@ std::optional<run_report> keeper_files::exited(const run_id& run) const {
   if (found == exits_.end())
     return std::nullopt;
   auto& x = found->second;
-  auto result = report_of(x);
-  result.ended_at = to_timestamp(x.time_us);
-  if (auto begun = spawned(run))
-    result.spawned_at = begun->spawned_at;
-  result.outcome = static_cast<outcome>(x.outcome);
-  if (result.outcome == outcome::exited)
-    result.exit = exit_status{exit_reason::exited, x.value, std::nullopt};
-  else if (result.outcome == outcome::signaled)
-    result.exit = exit_status{exit_reason::signaled, std::nullopt, x.value};
-  else
-    result.outcome = outcome::lost;
-  return result;
+  auto body = body_of(x);
+  body.ended_us = x.time_us;
+  body.value = x.value;
+  body.outcome = static_cast<outcome>(x.outcome);
+  if (body.outcome != outcome::exited && body.outcome != outcome::signaled)
+    body.outcome = outcome::lost;
+  if (auto begun = runs_.find(run); begun != runs_.end())
+    body.spawned_us = begun->second.time_us;
+  return to_report(frame_type::held, body);
 }
 
 } // namespace pm::keeper

@@ -28,8 +28,8 @@ class Node:
             json.dump(config, out)
         self.state_dir = os.path.join(self.state, "state")
         self.process = subprocess.Popen(
-            [f"{bin_dir}/pm-node", "-q", "--config", path, "--state-dir",
-             self.state_dir])
+            [f"{bin_dir}/pm-node", "-q", "--no-respawn", "--config", path,
+             "--state-dir", self.state_dir])
 
     def ctl(self, *args):
         return subprocess.run(

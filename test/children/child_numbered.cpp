@@ -1,6 +1,7 @@
-// child_numbered ID CODE STOP: writes lines "ID NUMBER CHECK" without a gap, a
-// few kilobytes a millisecond, until the file STOP is there. Then it writes
-// "ID end COUNT" and exits with CODE. CHECK is FNV-1a of "ID NUMBER" in hex.
+// child_numbered ID CODE STOP PAUSE: writes lines "ID NUMBER CHECK" without a
+// gap, two kilobytes and then a pause of PAUSE milliseconds, until the file
+// STOP is there. Then it writes "ID end COUNT" and exits with CODE. CHECK is
+// FNV-1a of "ID NUMBER" in hex.
 
 #include <cstdint>
 #include <cstdio>
@@ -30,7 +31,7 @@ void write_all(const std::string& text) {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4)
+  if (argc != 5)
     return 98;
   std::string id = argv[1];
   long count = 0;
@@ -43,7 +44,7 @@ int main(int argc, char** argv) {
       block += line + check;
     }
     write_all(block);
-    ::usleep(1000);
+    ::usleep(static_cast<useconds_t>(std::atoi(argv[4])) * 1000);
   }
   write_all(id + " end " + std::to_string(count) + "\n");
   return std::atoi(argv[2]);

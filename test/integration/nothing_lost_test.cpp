@@ -1,5 +1,7 @@
 #include "test/integration/writers_fixture.hpp"
 
+#include <atomic>
+
 // Kill either half, or both, at any moment: no line is lost, doubled or torn,
 // no exit code disappears, and no process is started again.
 
@@ -45,6 +47,59 @@ BOOST_AUTO_TEST_CASE(kills_of_both_at_once) {
   }
   auto unknown = end_and_check();
   BOOST_TEST_MESSAGE(unknown << " exits of 10 are unknown");
+}
+
+BOOST_AUTO_TEST_CASE(kills_that_wait_for_nothing) {
+  start_writers(10);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 15; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{random()() % 40});
+      kill_if_there(random()() % 3 == 0 ? "keeper.pid" : "node.pid");
+    }
+    bring_back();
+    check_same_processes();
+  }
+  auto unknown = end_and_check();
+  BOOST_TEST_MESSAGE(unknown << " exits of 10 are unknown");
+}
+
+BOOST_AUTO_TEST_CASE(a_start_during_a_kill_is_made_once) {
+  start();
+  auto once = directory().file("once");
+  constexpr int starts = 40;
+  std::atomic<bool> done{false};
+  std::thread killer{[&] {
+    for (int i = 0; !done; ++i) {
+      std::this_thread::sleep_for(30ms);
+      auto pid = pid_in(i % 3 == 0 ? "node.pid" : "keeper.pid");
+      if (pid > 0)
+        ::kill(pid, SIGKILL);
+      wait_until([&] { return answers(); });
+    }
+  }};
+  for (int i = 0; i < starts; ++i) {
+    auto name = fmt::format("j{}", i);
+    // A connection that was cut says nothing of the start; the record does.
+    constexpr int no_such = 5;
+    for (auto known = no_such; known == no_such;) {
+      ctl({"start", "--name", name, "--restart", "never", "--", "sh", "-c",
+           fmt::format("echo {} >> {}; exit 3", name, once)});
+      BOOST_REQUIRE(wait_until([&] {
+        known = ctl({"show", name}).code;
+        return known == 0 || known == no_such;
+      }));
+    }
+  }
+  done = true;
+  killer.join();
+  BOOST_REQUIRE(wait_until([&] { return answers() && pids().empty(); }));
+  std::istringstream in{read_file(once)};
+  std::map<std::string, int> made;
+  for (std::string name; in >> name;)
+    ++made[name];
+  for (auto& [name, count] : made)
+    BOOST_TEST(count == 1, name << " was made " << count << " times");
+  BOOST_TEST(made.size() == size_t{starts});
 }
 
 BOOST_AUTO_TEST_CASE(the_front_stays_and_ends_with_the_nodes_code) {

@@ -10,7 +10,7 @@ using namespace pm::test;
 BOOST_FIXTURE_TEST_SUITE(nothing_is_lost, writers_fixture)
 
 BOOST_AUTO_TEST_CASE(two_hundred_kills_under_a_hundred_writers) {
-  start_writers(100);
+  start_writers(100, 20);
   std::vector<std::chrono::milliseconds> silent;
   for (int i = 0; i < 200; ++i) {
     if (random()() % 4 == 0) {

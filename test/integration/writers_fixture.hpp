@@ -30,14 +30,15 @@ public:
   }
 
   // Starts a node with `count` writers w0, w1, ...; wN exits with N modulo 100.
-  void start_writers(int count) {
+  // `pause_ms` is between two blocks of one writer.
+  void start_writers(int count, int pause_ms = 1) {
     count_ = count;
     std::string config = "{\"processes\": {";
     for (int i = 0; i < count; ++i)
-      config +=
-        fmt::format(R"("w{}": {{"command": ["{}", "w{}", "{}", "{}"],)"
-                    R"( "restart": "never"}},)",
-                    i, child("child_numbered"), i, i % 100, stop_file());
+      config += fmt::format(
+        R"("w{}": {{"command": ["{}", "w{}", "{}", "{}", "{}"],)"
+        R"( "restart": "never"}},)",
+        i, child("child_numbered"), i, i % 100, stop_file(), pause_ms);
     start(config + "}}");
     BOOST_REQUIRE(wait_until([&] { return pids().size() == writers(); }));
     pids_ = pids();
@@ -60,6 +61,25 @@ public:
   }
 
   bool answers() { return ctl({"list", "-q"}).code == 0; }
+
+  // Kills at once what the file `name` names, unless it is gone already.
+  void kill_if_there(const std::string& name) {
+    auto pid = pid_in(name);
+    auto words = read_file(fmt::format("/proc/{}/cmdline", pid));
+    if (pid > 0 && words.find(state_dir()) != std::string::npos)
+      ::kill(pid, SIGKILL);
+  }
+
+  // Waits until a node answers again; starts one if nobody else does.
+  void bring_back() {
+    BOOST_REQUIRE(
+      wait_until([&] { return answers() || !process_exists(node_pid()); },
+                 std::chrono::seconds{60}));
+    if (process_exists(node_pid()))
+      return;
+    wait_for_end();
+    start();
+  }
 
   // Kills what the file `name` of the state directory names.
   void kill_half(const std::string& name) {

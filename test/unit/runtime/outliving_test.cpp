@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sys/resource.h>
 
 #include "test/unit/runtime/host_fixture.hpp"
 
@@ -102,6 +103,17 @@ BOOST_AUTO_TEST_CASE(the_next_keeper_holds_what_lives_for_the_next_node) {
   BOOST_TEST(run_until([&] { return again->is_over(); }));
   BOOST_TEST(ended_with(*again, 7));
   BOOST_TEST(log() == "one\ntwo\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_later_keeper_gives_children_the_limit_of_the_first) {
+  auto first = run(shell("ulimit -n"))->exit->stdout_text;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit changed{before.rlim_cur / 2, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &changed);
+  change_keeper();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  BOOST_TEST(run(shell("ulimit -n"))->exit->stdout_text == first);
 }
 
 BOOST_AUTO_TEST_CASE(a_hundred_runs_go_to_the_next_keeper) {
