@@ -175,7 +175,7 @@ void supervisor_state::exited(const std::string& run, run_exit how) {
   if (how.exit.reason == exit_reason::lost && lives_on())
     return leave_alone();
   if (record_.state.status == status::stopping && how.group_alive
-      && scope() == signal_scope::whole_group) {
+      && scope() != signal_scope::one_process) {
     exit_ = std::move(how);
     step(life_event::group_left);
     return;
@@ -287,8 +287,14 @@ void supervisor_state::time_limit_reached(uint64_t timer) {
 signal_scope supervisor_state::scope() const {
   if (record_.state.foreign)
     return signal_scope::one_process;
-  return spec().shutdown.kill == kill_mode::process ? signal_scope::one_process
-                                                    : signal_scope::whole_group;
+  switch (spec().shutdown.kill) {
+  case kill_mode::process:
+    return signal_scope::one_process;
+  case kill_mode::group:
+    return signal_scope::whole_group;
+  default:
+    return signal_scope::whole_tree;
+  }
 }
 
 bool supervisor_state::is_current(const std::string& run) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,17 +12,6 @@
 namespace pm {
 
 namespace {
-
-using namespace std::chrono_literals;
-using clock = std::chrono::steady_clock;
-
-// How often a group is asked whether it still lives.
-constexpr milliseconds group_pause_min{5};
-constexpr milliseconds group_pause_max{100};
-
-// How long the kernel may take to know the end of an orphan: its new parent
-// has to reap it first.
-constexpr auto end_limit = 3s;
 
 struct pipe_ends {
   unique_fd read;
@@ -52,6 +42,8 @@ hosted_run::hosted_run(const run_place& place, spawn_request what,
 
 hosted_run::~hosted_run() {
   forget_pipes();
+  if (stage_ == stage::live)
+    place_.leaders.erase(pid_);
   --place_.counters.runs;
 }
 
@@ -142,6 +134,7 @@ void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
     return;
   stage_ = stage::live;
   pid_ = report.pid;
+  place_.leaders.insert(pid_);
   start_ticks_ = report.start_ticks;
   spawned_at_ = report.spawned_at;
   pidfd_ = std::move(pidfd);
@@ -168,6 +161,7 @@ void hosted_run::adopt(const keeper::run_report& report,
                        keeper::frame_fds& fds) {
   stage_ = stage::live;
   pid_ = report.pid;
+  place_.leaders.insert(pid_);
   start_ticks_ = report.start_ticks;
   spawned_at_ = report.spawned_at;
   dropped_bytes_ = report.dropped_bytes;
@@ -223,6 +217,8 @@ int hosted_run::pidfd() {
 void hosted_run::signal(int number, signal_scope scope) {
   if (stage_ != stage::live && stage_ != stage::ended)
     return;
+  if (scope == signal_scope::whole_tree)
+    return signal_tree(number);
   auto fd = pidfd();
   if (fd < 0)
     return;
@@ -230,6 +226,26 @@ void hosted_run::signal(int number, signal_scope scope) {
     (void)send_group_signal(fd, pid_, number); // nobody left is no failure
   else
     (void)send_signal(fd, number);
+}
+
+process_tree::surroundings hosted_run::around() const {
+  return {place_.reapers(),
+          [this](int pid) { return place_.leaders.contains(pid); }};
+}
+
+void hosted_run::signal_tree(int number) {
+  if (!tree_)
+    tree_ = std::make_unique<process_tree>(stage_ == stage::live ? pid_ : 0,
+                                           request_.run_id.str());
+  if (number != SIGKILL) {
+    tree_->look(around());
+    tree_->signal(number);
+    return signal(number, signal_scope::whole_group);
+  }
+  kills_tree_ = true;
+  signal(SIGSTOP, signal_scope::whole_group); // nobody forks meanwhile
+  tree_->kill(around());
+  signal(SIGKILL, signal_scope::whole_group);
 }
 
 void hosted_run::write_stdin(std::string bytes, stdin_writer::done_fn done) {
@@ -264,137 +280,6 @@ void hosted_run::on_logged(size_t moved, size_t dropped) {
 void hosted_run::on_pipe_closed(stream) {
   --place_.counters.pipes;
   release_if_done();
-}
-
-// -- ending -------------------------------------------------------------------
-
-void hosted_run::on_exited(const exit_status& how, timestamp at) {
-  if (stage_ != stage::live)
-    return;
-  stage_ = stage::ended;
-  ++place_.counters.exits;
-  end_watch_ = {};
-  timer_ = {};
-  stdin_.reset();
-  for (auto& pipe : pipes_)
-    if (pipe)
-      pipe->drain();
-  exit_.exit = how;
-  exit_.at = at;
-  exit_.group_alive = group_is_alive();
-  if (!exit_.group_alive)
-    pidfd_.reset();
-  auto told = exit_;
-  if (request_.output == output_mode::capture) {
-    std::string* texts[] = {&told.stdout_text, &told.stderr_text};
-    bool* cuts[] = {&told.stdout_cut, &told.stderr_cut};
-    for (size_t i = 0; i < 2; ++i)
-      if (pipes_[i]) {
-        *texts[i] = std::move(pipes_[i]->text());
-        *cuts[i] = pipes_[i]->was_cut();
-      }
-  }
-  to_->exited(std::move(told));
-  if (watches_group_)
-    watch_group();
-  release_if_done();
-}
-
-bool hosted_run::group_is_alive() {
-  return pidfd_ && send_group_signal(pidfd_.get(), pid_, 0).has_value();
-}
-
-void hosted_run::watch_group() {
-  watches_group_ = true;
-  if (stage_ != stage::ended)
-    return; // once it has ended
-  pause_ = group_pause_min;
-  timer_ = place_.loop.timer_at(clock::now(), [this] { look_at_group(); });
-}
-
-void hosted_run::look_at_group() {
-  if (group_is_alive()) {
-    timer_.arm(clock::now() + pause_);
-    pause_ = std::min(pause_ * 2, group_pause_max);
-    return;
-  }
-  watches_group_ = false;
-  pidfd_.reset();
-  to_->group_gone();
-  release_if_done();
-}
-
-void hosted_run::acknowledge() {
-  is_acknowledged_ = true;
-  release_if_done();
-}
-
-void hosted_run::release_if_done() {
-  if (stage_ != stage::ended || !is_acknowledged_ || watches_group_)
-    return;
-  for (auto& pipe : pipes_)
-    if (pipe && pipe->is_open())
-      return;
-  place_.released(request_.run_id);
-}
-
-std::optional<keeper::hold_order>
-hosted_run::hold(std::vector<unique_fd>& fds) {
-  auto copy = [&](int fd) {
-    unique_fd result{fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
-    if (!result)
-      return false;
-    fds.push_back(std::move(result));
-    return true;
-  };
-  keeper::hold_order result;
-  if (!copy(pidfd()))
-    return std::nullopt;
-  auto& [out, err] = pipes_;
-  result.run_id = request_.run_id;
-  result.pid = pid_;
-  result.start_ticks = start_ticks_;
-  result.spawned_at = spawned_at_;
-  result.has_stdout = out && copy(out->fd());
-  result.has_stderr = err && copy(err->fd());
-  result.has_stdin = stdin_ && copy(stdin_->fd());
-  result.is_protected = request_.protect;
-  if (request_.output == output_mode::log)
-    result.log_file = request_.log_file;
-  return result;
-}
-
-// -- without a keeper ---------------------------------------------------------
-
-void hosted_run::watch_end() {
-  if (stage_ != stage::live || end_watch_)
-    return;
-  pause_ = group_pause_min;
-  timer_ = place_.loop.timer([this] { look_at_end(); });
-  auto fd = pidfd();
-  auto watch = fd < 0 ? expected<fd_watch>{fd_watch{}}
-                      : place_.loop.watch(fd, fd_event::readable, [this](auto) {
-                          end_watch_.set(0); // from here on the timer looks
-                          look_at_end();
-                        });
-  if (watch && *watch)
-    end_watch_ = std::move(*watch);
-  else
-    timer_.arm(clock::now()); // it has ended already
-}
-
-void hosted_run::look_at_end() {
-  auto now = clock::now();
-  if (!end_seen_)
-    end_seen_ = now;
-  auto how = pidfd_ ? exit_of_reaped(pidfd_.get()) : std::nullopt;
-  if (!how && pidfd_ && now - *end_seen_ < end_limit) {
-    timer_.arm(now + pause_);
-    pause_ = std::min(pause_ * 2, group_pause_max);
-    return;
-  }
-  on_exited(how.value_or(exit_status{}),
-            std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
 }
 
 } // namespace pm

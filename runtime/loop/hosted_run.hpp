@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include <pm/keeper_host.hpp>
@@ -10,6 +11,7 @@
 #include "runtime/keeper/keeper_codec.hpp"
 #include "runtime/loop/pipe_watcher.hpp"
 #include "runtime/loop/stdin_writer.hpp"
+#include "runtime/os/process_tree.hpp"
 
 namespace pm {
 
@@ -24,6 +26,10 @@ struct run_place {
 
   // Nothing is left to be done for this run: it may be destroyed, later.
   std::function<void(const run_id&)> released;
+
+  // For the trees of runs: who gets orphans, and the pids that lead runs.
+  std::function<std::vector<int>()> reapers;
+  std::unordered_set<int>& leaders;
 
   // The node has closed its end of the child's stdin: so must the keeper.
   std::function<void(const run_id&)> stdin_closed;
@@ -102,6 +108,9 @@ private:
   identity who() const;
   int pidfd();
   bool group_is_alive();
+  bool tree_is_alive();
+  process_tree::surroundings around() const;
+  void signal_tree(int number);
   void look_at_group();
   void look_at_end();
   void release_if_done();
@@ -122,8 +131,10 @@ private:
   loop_timer timer_;           // of the group, or of a lost end
   milliseconds pause_{0};      // between two looks
   std::optional<std::chrono::steady_clock::time_point> end_seen_;
+  std::unique_ptr<process_tree> tree_; // from the first signal to it on
   uint64_t dropped_bytes_ = 0;
   bool watches_group_ = false;
+  bool kills_tree_ = false; // nobody of it is to live any longer
   bool is_acknowledged_ = false;
   bool wants_stdin_closed_ = false; // as soon as the keeper has the pipe
 };

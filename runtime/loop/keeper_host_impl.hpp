@@ -29,6 +29,8 @@ public:
              counters_,
              boot_id_,
              [this](const run_id& run) { release(run); },
+             [this] { return reapers(); },
+             leaders_,
              [this](const run_id& run) { stdin_closed(run); }} {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
@@ -107,11 +109,18 @@ private:
   void send_respawn();
   hosted_run* find(const run_id& run);
 
+  // Who gets the orphans of runs: a dead keeper's went to init.
+  std::vector<int> reapers() const {
+    return has_lost_a_keeper_ ? std::vector{channel_.keeper_pid(), 1}
+                              : std::vector{channel_.keeper_pid()};
+  }
+
   event_loop& loop_;
   keeper_options options_;
   std::string boot_id_;
   host_counters counters_;
-  log_table logs_; // outlives the runs' logs
+  log_table logs_;                  // outlives the runs' logs
+  std::unordered_set<int> leaders_; // pids of live runs
   std::unordered_map<run_id, std::unique_ptr<hosted_run>, run_id_hash> runs_;
   std::unordered_map<run_id, held_row, run_id_hash> held_;
   std::vector<run_id> acknowledged_; // not sent yet
@@ -121,6 +130,7 @@ private:
   size_t holds_under_way_ = 0;
   uint64_t nofile_soft_ = 0; // of this process when it began
   bool is_returning_ = false;
+  bool has_lost_a_keeper_ = false;
   keeper_channel channel_;
   run_place place_;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);

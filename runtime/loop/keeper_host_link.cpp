@@ -120,7 +120,7 @@ void keeper_host::recover(const std::vector<recorded_run>& all) {
   for (auto& x : all)
     if (!held_.contains(x.run_id) && find(x.run_id) == nullptr)
       if (auto found = find_lost_run(x, files, boot_id_))
-        held_.emplace(x.run_id, std::move(*found));
+        has_lost_a_keeper_ = held_.emplace(x.run_id, std::move(*found)).second;
 }
 
 void keeper_host::give_to_keeper(const run_id& run) {
@@ -217,6 +217,7 @@ void keeper_host::goodbye() {
 
 void keeper_host::on_channel_lost(const error& why) {
   is_returning_ = static_cast<bool>(on_lost_);
+  has_lost_a_keeper_ = true;
   to_hold_.clear();
   holds_under_way_ = 0;
   for (auto& [run, x] : runs_)

@@ -102,7 +102,7 @@ void fake_host::signal(const run_id& run, int number, signal_scope scope) {
   x->signals.push_back(number);
   if (number == SIGKILL || (number == SIGTERM && obeys_term))
     end(*x, {exit_reason::signaled, {}, number});
-  if (number == SIGKILL && scope == signal_scope::whole_group && x->group)
+  if (number == SIGKILL && scope != signal_scope::one_process && x->group)
     end_group(*x);
 }
 

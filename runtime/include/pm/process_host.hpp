@@ -99,7 +99,9 @@ public:
   virtual void group_gone() = 0;
 };
 
-#define PM_SIGNAL_SCOPES(X) X(one_process) X(whole_group)
+// Whom a signal is for: the process alone, its process group, or all of its
+// descendants as well.
+#define PM_SIGNAL_SCOPES(X) X(one_process) X(whole_group) X(whole_tree)
 PM_ENUM(signal_scope, PM_SIGNAL_SCOPES)
 
 // Spawns, signals, feeds and watches runs. All calls return at once; what
@@ -119,7 +121,9 @@ public:
   // told, as lost.
   virtual void adopt(spawn_request what, std::shared_ptr<run_events> to) = 0;
 
-  // Sends a signal to what the run's pidfd names; `one_process` or its group.
+  // Sends a signal to what the run's pidfd names, its group, or its tree. From
+  // the first signal to the tree on, the group of a run (`group_alive`,
+  // `group_gone`) means its tree.
   virtual void signal(const run_id& run, int number, signal_scope scope) = 0;
 
   // Asks for one `group_gone`.

@@ -99,13 +99,13 @@ struct process_state {
   static auto fields(Self& x, Visit&& visit) {
     return visit(
       field("status", x.status), field("wanted", x.wanted),
-      field("held_down", x.held_down), field("foreign", x.foreign), field("removable", x.removable),
-      field("asked", x.asked), field("run_asked", x.run_asked),
-      field("run_id", x.run_id), field("identity", x.identity),
-      field("started_at", x.started_at), field("ended_at", x.ended_at),
-      field("exit", x.exit), field("restart_count", x.restart_count),
-      field("failures", x.failures), field("retry_at", x.retry_at),
-      field("recent_starts", x.recent_starts),
+      field("held_down", x.held_down), field("foreign", x.foreign),
+      field("removable", x.removable), field("asked", x.asked),
+      field("run_asked", x.run_asked), field("run_id", x.run_id),
+      field("identity", x.identity), field("started_at", x.started_at),
+      field("ended_at", x.ended_at), field("exit", x.exit),
+      field("restart_count", x.restart_count), field("failures", x.failures),
+      field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
       field("last_updated", x.last_updated),
       field("status_text", x.status_text));
   }
