@@ -45,7 +45,7 @@ expected<void> keeper_host::take_link(keeper_link link) {
   keeper::keeper_files files{options_.state_dir};
   if (auto attached = channel_.attach(link); !attached)
     return attached;
-  send_respawn(); // first of all: this process may die next
+  send_respawn();                // first of all: this process may die next
   for (auto& [run, row] : held_) // of an earlier keeper, and not asked for yet
     row.is_unheld = true;
   std::unordered_set<run_id, run_id_hash> told;
