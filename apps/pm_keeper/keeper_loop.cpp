@@ -27,6 +27,9 @@ constexpr int retry_pause_ms = 10;
 constexpr int foreign_pause_ms = 100;
 constexpr int64_t foreign_limit_ms = 3000;
 
+// Who has started this keeper comes within this time, or has died meanwhile.
+constexpr int first_node_limit_ms = 5000;
+
 } // namespace
 
 const char* keeper_loop::open(uint64_t nofile_soft) noexcept {
@@ -65,10 +68,12 @@ int keeper_loop::timeout_ms() const noexcept {
   };
   at_most(orphans_due_, orphans_pause_ms);
   at_most(unreaped_ != 0, foreign_pause_ms);
+  at_most(!had_node_, first_node_limit_ms);
   return result;
 }
 
 int keeper_loop::run() noexcept {
+  born_ms_ = now_ms();
   std::array<epoll_event, 64> events;
   for (;;) {
     listen_if_alone();
@@ -249,7 +254,9 @@ void keeper_loop::pump_if_alone() noexcept {
 
 bool keeper_loop::leave_if_empty() noexcept {
   if (link_.attached() || state_.table.used_count() != 0
-      || state_.starter.expects_node() || (!had_node_ && !told_to_end_))
+      || state_.starter.expects_node()
+      || (!had_node_ && !told_to_end_
+          && now_ms() < born_ms_ + first_node_limit_ms))
     return false;
   home_.leave();
   // Somebody may have connected before the name was gone.

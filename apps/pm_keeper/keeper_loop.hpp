@@ -41,6 +41,7 @@ private:
   unique_fd epoll_;
   unique_fd signals_;
   size_t unreaped_ = 0; // foreign runs that have ended so
+  int64_t born_ms_ = 0;
   bool listening_ = false;
   bool had_node_ = false;
   bool told_to_end_ = false;

@@ -1,5 +1,6 @@
 #include "apps/pm_node/front.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -23,6 +24,8 @@ constexpr auto look_pause = 50ms; // between two looks for the next node
 // How long the kernel may take to tell how a node ended that is not our child,
 // and how long nobody may be there who could start one.
 constexpr auto patience = 3s;
+// How long a keeper may take that starts the node; it waits 30 s at most.
+constexpr auto keeper_limit = 40s;
 constexpr auto missing_limit = 500ms; // of node.pid
 
 int pid_in(const std::string& path) {
@@ -103,6 +106,7 @@ bool front::keeper_lives() const {
 std::optional<int> front::find_next() {
   auto pid_file = state_dir_ + "/node.pid";
   std::optional<clock::time_point> missing_since;
+  auto last_moment = clock::now() + keeper_limit;
   for (auto until = clock::now() + patience; clock::now() < until;) {
     auto pid = pid_in(pid_file);
     auto found = pid > 0 && pid != node_pid_ ? open_pidfd(pid)
@@ -122,7 +126,7 @@ std::optional<int> front::find_next() {
     else if (clock::now() - *missing_since > missing_limit)
       return EXIT_SUCCESS;
     if (keeper_lives())
-      until = clock::now() + patience;
+      until = std::min(clock::now() + patience, last_moment);
     pass_signals(look_pause);
   }
   return 128 + SIGKILL;

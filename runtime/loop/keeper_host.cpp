@@ -38,7 +38,11 @@ void keeper_host::spawn(spawn_request what, std::shared_ptr<run_events> to) {
     return fail_later(id, spawn_error(run.request(), {ec::keeper_failed,
                                                       "there is no keeper"}));
   if (channel_.is_connected())
-    begin(id); // else once there is a keeper
+    return begin(id);
+  // Once there is a keeper.
+  if (++waiting_ > options_.spawn_queue_max)
+    fail_later(id,
+               spawn_error(run.request(), {ec::busy, "too many wait already"}));
 }
 
 void keeper_host::begin(const run_id& id) {

@@ -129,6 +129,7 @@ private:
   std::deque<run_id> to_hold_; // that the keeper has to get
   size_t holds_under_way_ = 0;
   uint64_t nofile_soft_ = 0; // of this process when it began
+  size_t waiting_ = 0;       // spawns since the keeper was lost
   bool is_returning_ = false;
   bool has_lost_a_keeper_ = false;
   keeper_channel channel_;

@@ -45,6 +45,7 @@ expected<void> keeper_host::take_link(keeper_link link) {
   keeper::keeper_files files{options_.state_dir};
   if (auto attached = channel_.attach(link); !attached)
     return attached;
+  send_respawn();                // first of all: this process may die next
   for (auto& [run, row] : held_) // of an earlier keeper, and not asked for yet
     row.is_unheld = true;
   std::unordered_set<run_id, run_id_hash> told;
@@ -60,7 +61,6 @@ expected<void> keeper_host::take_link(keeper_link link) {
     settle(*find(run), files);
   if (!acknowledged_.empty())
     later([this] { send_acknowledgements(); });
-  send_respawn();
   return {};
 }
 
@@ -218,6 +218,7 @@ void keeper_host::goodbye() {
 void keeper_host::on_channel_lost(const error& why) {
   is_returning_ = static_cast<bool>(on_lost_);
   has_lost_a_keeper_ = true;
+  waiting_ = 0;
   to_hold_.clear();
   holds_under_way_ = 0;
   for (auto& [run, x] : runs_)

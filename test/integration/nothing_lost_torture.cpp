@@ -13,11 +13,13 @@ BOOST_AUTO_TEST_CASE(two_hundred_kills_under_a_hundred_writers) {
   start_writers(100, 20);
   std::vector<std::chrono::milliseconds> silent;
   for (int i = 0; i < 200; ++i) {
-    if (random()() % 4 == 0) {
+    auto die = random()() % 8;
+    if (die == 0)
+      kill_both();
+    else if (die < 3)
       kill_keeper();
-    } else {
+    else
       silent.push_back(kill_node());
-    }
     if (i % 10 == 9)
       check_same_processes();
   }

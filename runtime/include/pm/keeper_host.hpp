@@ -19,7 +19,8 @@ struct keeper_options {
   std::string state_dir;
   std::string keeper_path; // empty: $PM_KEEPER, beside this program, $PATH
   milliseconds start_deadline{5000};
-  size_t spawn_queue_max = 8192; // frames that wait for the keeper's socket
+  size_t spawn_queue_max = 8192; // frames that wait for the socket, or spawns
+                                 // for a keeper
   size_t log_files_max = 64;     // open at once
   size_t stdin_max = 1u << 20;   // bytes of one `write_stdin`
 

@@ -140,4 +140,20 @@ BOOST_AUTO_TEST_CASE(the_keeper_is_found_by_name_or_environment) {
   BOOST_REQUIRE_EQUAL(::unsetenv("PM_KEEPER"), 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_keeper_that_nobody_comes_to_leaves) {
+  state_dir dir;
+  auto binary = bin("pm-keeper");
+  auto pid = ::fork();
+  if (pid == 0) {
+    ::execl(binary.c_str(), binary.c_str(), "--state-dir", dir.path().c_str(),
+            nullptr);
+    ::_exit(127);
+  }
+  int status = -1;
+  BOOST_CHECK(
+    eventually([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }));
+  BOOST_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  BOOST_CHECK(!std::filesystem::exists(dir.file("keeper.sock")));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

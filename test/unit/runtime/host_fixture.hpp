@@ -61,8 +61,9 @@ struct host_fixture : loop_fixture {
   std::unique_ptr<keeper_connection> host = connect();
   std::map<run_id, std::shared_ptr<told_run>> runs;
 
-  std::unique_ptr<keeper_connection> connect() {
+  std::unique_ptr<keeper_connection> connect(size_t queue_max = 8192) {
     keeper_options options;
+    options.spawn_queue_max = queue_max;
     options.state_dir = dir.path();
     options.keeper_path = PM_BIN_DIR "/pm-keeper";
     options.on_trouble = [this](const std::string& text) {

@@ -86,6 +86,22 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(log() == "once\n");
 }
 
+BOOST_AUTO_TEST_CASE(only_so_many_spawns_wait_for_the_next_keeper) {
+  host.reset();
+  host = connect(10);
+  watch();
+  ::kill(host->keeper_pid(), SIGKILL);
+  BOOST_REQUIRE(run_until([&] { return lost; }));
+  for (int i = 0; i < 12; ++i)
+    spawn(shell("exit 0"));
+  reconnect();
+  BOOST_TEST(run_until([&] { return all_over(); }));
+  size_t busy = 0;
+  for (auto& [run, told] : runs)
+    busy += told->failure && told->failure->code == ec::busy;
+  BOOST_TEST(busy == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(the_next_keeper_holds_what_lives_for_the_next_node) {
   auto what = logged("echo one; read x; echo two; exit 7");
   what.stdin_pipe = true;
