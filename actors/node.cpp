@@ -30,7 +30,8 @@ namespace {
 
 // What names one run is not for the children of another.
 constexpr std::string_view own_variables[] = {
-  "PM_HANDLE_ID", "PM_RUN_ID", "PM_CORRELATION_ID", "PM_SOCKET", "PM_REPLICA",
+  "PM_HANDLE_ID", "PM_RUN_ID",  "PM_CORRELATION_ID",
+  "PM_SOCKET",    "PM_REPLICA", "NOTIFY_SOCKET",
 };
 
 std::map<std::string, std::string> inherited_environment() {

@@ -23,6 +23,7 @@
 
 #include "apps/pm_node/control_session.hpp"
 #include "apps/pm_node/node_log.hpp"
+#include "apps/pm_node/service_manager.hpp"
 #include "apps/pm_node/version.hpp"
 
 namespace pm {
@@ -136,7 +137,10 @@ int daemon::run() {
   system_ = &system;
   if (auto ok = begin(system); !ok)
     return give_up(ok.error());
+  tell_service_manager(fmt::format("READY=1\nMAINPID={}\nSTATUS=state in {}",
+                                   ::getpid(), node_->state_dir()));
   loop_->run();
+  tell_service_manager(next_program_.empty() ? "STOPPING=1" : "RELOADING=1");
   for (auto& [connection, session] : sessions_)
     caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
   sessions_.clear();

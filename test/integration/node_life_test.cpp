@@ -3,7 +3,10 @@
 #include <csignal>
 #include <filesystem>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "test/support/daemon_fixture.hpp"
 
@@ -54,6 +57,34 @@ BOOST_AUTO_TEST_CASE(a_signal_ends_everything_in_order_and_the_keeper_too) {
   BOOST_TEST(wait_until([&] { return !process_exists(keeper); }));
   start(two_services); // and comes back with all that was up
   BOOST_TEST(wait_for_status("web", "running"));
+}
+
+BOOST_AUTO_TEST_CASE(a_service_manager_is_told) {
+  auto path = directory().file("notify");
+  auto heard = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof(name.sun_path) - 1);
+  BOOST_REQUIRE(::bind(heard, reinterpret_cast<sockaddr*>(&name), sizeof(name))
+                == 0);
+  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  start(R"({"processes": {"env": {"command": "env", "restart": "never"}}})");
+  ::unsetenv("NOTIFY_SOCKET");
+  auto next = [&] {
+    std::string text(500, '\0');
+    BOOST_REQUIRE(wait_until([&] {
+      auto n = ::recv(heard, text.data(), text.size(), MSG_DONTWAIT);
+      text.resize(n > 0 ? static_cast<size_t>(n) : text.size());
+      return n > 0;
+    }));
+    return text;
+  };
+  BOOST_TEST(next().starts_with("READY=1\nMAINPID="));
+  BOOST_TEST(wait_for_status("env", "stopped"));
+  BOOST_TEST(log_of("env").find("NOTIFY_SOCKET") == std::string::npos);
+  BOOST_TEST(end(SIGTERM) == 0);
+  BOOST_TEST(next() == "STOPPING=1");
+  ::close(heard);
 }
 
 BOOST_AUTO_TEST_CASE(a_second_signal_hurries) {
