@@ -71,6 +71,7 @@ void add_act_verbs(command_line& to);       // stop, restart, signal, wait, rm
 void add_start_verb(command_line& to);      // start
 void add_run_verb(command_line& to);        // run
 void add_node_verbs(command_line& to);      // check, save, shutdown, ...
+void add_orphans_verb(command_line& to);    // orphans
 void add_upgrade_verb(command_line& to);    // upgrade
 void add_migrate_verb(command_line& to);    // migrate
 void add_completion_verb(command_line& to); // completion

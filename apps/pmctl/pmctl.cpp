@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     pm::ctl::add_log_verbs(line);
     pm::ctl::add_event_verbs(line);
     pm::ctl::add_past_verbs(line);
+    pm::ctl::add_orphans_verb(line);
     line.begin("Act");
     pm::ctl::add_start_verb(line);
     pm::ctl::add_run_verb(line);

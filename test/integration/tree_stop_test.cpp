@@ -104,8 +104,13 @@ BOOST_AUTO_TEST_CASE(it_is_found_after_a_crash_of_the_node_too) {
 
 BOOST_AUTO_TEST_CASE(the_group_mode_leaves_other_sessions_alone) {
   grow(1, "", 3, "group");
+  BOOST_TEST(ctl_json({"orphans"}).Size() == 0u);
   BOOST_TEST(ctl({"stop", "t0"}).code == 0);
   BOOST_TEST(alive() == 2u);
+  BOOST_TEST(ctl_json({"orphans"}).Size() == 2u);
+  BOOST_TEST(ctl({"orphans", "--kill"}).code == 0);
+  BOOST_TEST(alive() == 0u);
+  BOOST_TEST(process_exists(other));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
