@@ -84,6 +84,7 @@ private:
   caf::actor_system* system_ = nullptr;
   rlimit limit_before_{};
   std::string next_program_; // takes this one's place; empty: none
+  bool is_ending_ = false;
   int signals_seen_ = 0;
 };
 
@@ -144,12 +145,13 @@ int daemon::run() {
   for (auto& [connection, session] : sessions_)
     caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
   sessions_.clear();
-  server_.reset();
+  is_ending_ = true;
   if (next_program_.empty())
     node_->goodbye();
   else
     prepare_fallback();
   node_.reset();
+  server_.reset(); // who waits for the end sees it when the lock is free
   signals_ = signal_watch{};
   run_until(
     *loop_, [&] { return system.registry().running() == 0; }, 2s);
@@ -268,6 +270,8 @@ line_handlers daemon::make_handlers(caf::actor_system& system) {
   };
   line_handlers handlers;
   handlers.on_open = [this, &system](const line_connection_ptr& connection) {
+    if (is_ending_)
+      return connection->close();
     auto& who = connection->peer();
     if (who.uid != ::geteuid() && who.uid != 0) {
       connection->send(

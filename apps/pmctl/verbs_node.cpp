@@ -14,6 +14,9 @@ namespace {
 
 constexpr int protocol_version = 1;
 
+// How long the node may take to end once all is done.
+constexpr milliseconds node_end_max{10'000};
+
 std::string text_of(const rapidjson::Value& object, const char* name) {
   auto found = object.FindMember(name);
   return found != object.MemberEnd() && found->value.IsString()
@@ -89,12 +92,18 @@ int save(session& here) {
 int shutdown(session& here, bool leave_running) {
   auto params = here.params();
   params.set("leave_running", leave_running).set("wait", here.options.wait);
-  return ask(here, "shutdown", std::move(params), [&](const auto&) {
+  auto code = ask(here, "shutdown", std::move(params), [&](const auto&) {
     return std::string{!here.options.wait ? "the node is going down\n"
                        : leave_running
                          ? "the node has ended; its processes run on\n"
                          : "the node and all of its processes have ended\n"};
   });
+  // The node ends the connection when another one may take its place.
+  auto until = std::chrono::steady_clock::now() + node_end_max;
+  if (auto client = here.node(); client && code == done && here.options.wait)
+    while ((*client)->receive(until))
+      ;
+  return code;
 }
 
 int version(session& here) {

@@ -215,7 +215,10 @@ BOOST_AUTO_TEST_CASE(events_are_followed_until_the_node_goes) {
 BOOST_AUTO_TEST_CASE(node_verbs_say_what_came_of_them) {
   node.on_reply("cleanup", R"({"removed":3})");
   node.on_reply("save", R"({"generation":12})");
-  node.on_reply("shutdown", "{}");
+  node.on("shutdown", [](fake_node& here, const rapidjson::Document& request) {
+    here.reply(request, "{}");
+    here.hang_up();
+  });
   BOOST_TEST(pmctl({"cleanup"}).out == "removed 3 records\n");
   BOOST_TEST(pmctl({"save", "--json"}).out == "{\"generation\":12}\n");
   BOOST_TEST(pmctl({"shutdown", "--leave-running"}).code == 0);
