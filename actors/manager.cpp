@@ -6,19 +6,24 @@ namespace {
 
 using m = manager_state;
 
-// A handler of `Atom` that is one call of the state.
-template <class Atom, class R, class... Ts>
-auto on(m::pointer self, R (m::*handle)(Ts...)) {
-  return [self, handle](Atom, std::decay_t<Ts>&... xs) {
-    return (self->state.*handle)(std::move(xs)...);
+template <class Atom, auto Handle, class R, class... Ts>
+auto handler(m::pointer self, R (m::*)(Ts...)) {
+  return [self](Atom, std::decay_t<Ts>&... xs) {
+    return (self->state.*Handle)(std::move(xs)...);
   };
 }
 
-template <class Atom, class R, class... Ts>
-auto on(m::pointer self, R (m::*look)(Ts...) const) {
-  return [self, look](Atom, const std::decay_t<Ts>&... xs) {
-    return (self->state.*look)(xs...);
+template <class Atom, auto Look, class R, class... Ts>
+auto handler(m::pointer self, R (m::*)(Ts...) const) {
+  return [self](Atom, const std::decay_t<Ts>&... xs) {
+    return (self->state.*Look)(xs...);
   };
+}
+
+// A handler of `Atom` that is one call of the state.
+template <class Atom, auto Handle>
+auto on(m::pointer self) {
+  return handler<Atom, Handle>(self, Handle);
 }
 
 } // namespace
@@ -29,40 +34,40 @@ manager(m::pointer self, std::shared_ptr<const supervision> with,
   self->state.init(self, std::move(with));
   self->state.restore(*from);
   return {
-    on<run_atom>(self, &m::run),
-    on<define_atom>(self, &m::define),
-    on<start_atom>(self, &m::start),
-    on<stop_atom>(self, &m::stop),
-    on<restart_atom>(self, &m::restart),
-    on<signal_atom>(self, &m::signal),
-    on<remove_atom>(self, &m::remove),
-    on<migrate_atom>(self, &m::migrate),
-    on<cleanup_atom>(self, &m::cleanup),
-    on<status_atom>(self, &m::status_of),
-    on<get_atom>(self, &m::get),
-    on<history_atom>(self, &m::history),
-    on<reasons_atom>(self, &m::reasons),
-    on<list_atom>(self, &m::list),
-    on<resolve_atom>(self, &m::resolve),
-    on<wait_atom>(self, &m::wait),
-    on<subscribe_atom>(self, &m::subscribe),
+    on<run_atom, &m::run>(self),
+    on<define_atom, &m::define>(self),
+    on<start_atom, &m::start>(self),
+    on<stop_atom, &m::stop>(self),
+    on<restart_atom, &m::restart>(self),
+    on<signal_atom, &m::signal>(self),
+    on<remove_atom, &m::remove>(self),
+    on<migrate_atom, &m::migrate>(self),
+    on<cleanup_atom, &m::cleanup>(self),
+    on<status_atom, &m::status_of>(self),
+    on<get_atom, &m::get>(self),
+    on<history_atom, &m::history>(self),
+    on<reasons_atom, &m::reasons>(self),
+    on<list_atom, &m::list>(self),
+    on<resolve_atom, &m::resolve>(self),
+    on<wait_atom, &m::wait>(self),
+    on<subscribe_atom, &m::subscribe>(self),
     [self](leave_atom, const event_listener& who) {
       self->state.leave(who.address());
     },
-    on<events_atom>(self, &m::events_after),
-    on<feed_atom>(self, &m::feed),
-    on<close_in_atom>(self, &m::close_stdin),
-    on<consumed_atom>(self, &m::consumed),
-    on<recover_atom>(self, &m::found_at_start),
+    on<events_atom, &m::events_after>(self),
+    on<feed_atom, &m::feed>(self),
+    on<close_in_atom, &m::close_stdin>(self),
+    on<consumed_atom, &m::consumed>(self),
+    on<recover_atom, &m::found_at_start>(self),
     [self](save_atom) {
       return self->delegate(self->state.on().registry, save_atom::value);
     },
-    on<shutdown_atom>(self, &m::shutdown),
-    on<settled_atom>(self, &m::settled),
-    on<report_atom>(self, &m::report),
-    on<define_atom>(self, &m::defined),
-    on<removed_atom>(self, &m::removed),
-    on<refused_atom>(self, &m::not_acted_upon),
+    on<shutdown_atom, &m::shutdown>(self),
+    on<settled_atom, &m::settled>(self),
+    on<report_atom, &m::report>(self),
+    on<define_atom, &m::defined>(self),
+    on<removed_atom, &m::removed>(self),
+    on<refused_atom, &m::not_acted_upon>(self),
   };
 }
 
