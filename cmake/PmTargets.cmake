@@ -4,7 +4,8 @@ add_library(pm_options INTERFACE)
 target_compile_options(pm_options INTERFACE -Wall -Wextra -Wnon-virtual-dtor
   -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(pm_options INTERFACE -Wshadow=local -Wno-restrict)
+  target_compile_options(pm_options INTERFACE -Wshadow=local -Wno-restrict
+    $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>) # for ccache
 endif()
 if(PM_WERROR)
   target_compile_options(pm_options INTERFACE -Werror)

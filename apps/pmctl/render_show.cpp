@@ -71,7 +71,8 @@ void add(std::vector<line>& out, const std::string& name,
 
 void add(std::vector<line>& out, const std::string& name,
          const std::vector<int>& xs) {
-  out.push_back({name, {fmt::format("{}", fmt::join(xs, " "))}});
+  if (!xs.empty())
+    out.push_back({name, {fmt::format("{}", fmt::join(xs, " "))}});
 }
 
 void add(std::vector<line>& out, const std::string& name,
@@ -83,6 +84,23 @@ void add(std::vector<line>& out, const std::string& name,
     out.push_back(
       {name + "." + x.name,
        {fmt::format("{} (hard {})", words(x.soft), words(x.hard))}});
+}
+
+template <class T>
+requires has_fields<T>
+void add(std::vector<line>& out, const std::string& name,
+         const std::map<std::string, T>& xs) {
+  for (auto& [key, x] : xs)
+    add_fields(out, x, name + "." + key + ".");
+}
+
+template <class T>
+requires has_fields<T>
+void add(std::vector<line>& out, const std::string& name,
+         const std::vector<T>& xs) {
+  size_t number = 0;
+  for (auto& x : xs)
+    add_fields(out, x, fmt::format("{}.{}.", name, ++number));
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <pm/policy_spec.hpp>
 #include <pm/status.hpp>
 #include <pm/units.hpp>
 
@@ -28,19 +29,36 @@ struct start_limit {
   }
 };
 
-// How a stop is done: `signal`, then SIGKILL after `timeout`, both to what
-// `kill` says.
+// One signal of a stop, and how long it is waited for.
+struct stop_step {
+  int signal = 15;
+  milliseconds timeout{10'000};
+
+  bool operator==(const stop_step&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("signal", x.signal), field("timeout_ms", x.timeout));
+  }
+};
+
+// How a stop is done: `command` if there is one, then `signal`, then what
+// `then` says, and SIGKILL after the last timeout; the signals to whom `kill`
+// says.
 struct shutdown_spec {
   int signal = 15;
   milliseconds timeout{10'000};
   kill_mode kill = kill_mode::tree;
+  std::vector<stop_step> then;
+  std::vector<std::string> command; // argv; has `timeout` to end the process
 
   bool operator==(const shutdown_spec&) const = default;
 
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("signal", x.signal), field("timeout_ms", x.timeout),
-                 field("kill_mode", x.kill));
+                 field("kill_mode", x.kill), field("then", x.then),
+                 field("command", x.command));
   }
 };
 
@@ -59,6 +77,10 @@ struct resource_limit {
   }
 };
 
+// How rotated logs are kept.
+#define PM_COMPRESSIONS(X) X(none) X(gzip) X(zstd)
+PM_ENUM(compression, PM_COMPRESSIONS)
+
 struct log_spec {
   // Empty: `<state-dir>/logs/<handle_id>.log`. A relative path is relative to
   // the working directory.
@@ -66,12 +88,43 @@ struct log_spec {
   // Gives the child spare read ends of its own output pipes, so that it
   // outlives both halves of pm.
   bool protect = true;
+  // A file that is this large, or this old, is rotated away; so many rotated
+  // ones are kept, and none that is older than `age_max`. None: never.
+  std::optional<uint64_t> size_max; // bytes
+  std::optional<milliseconds> rotate_every;
+  std::optional<milliseconds> age_max;
+  int files_max = 5;
+  compression compress = compression::none;
 
   bool operator==(const log_spec&) const = default;
 
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
-    return visit(field("file", x.file), field("protect", x.protect));
+    return visit(
+      field("file", x.file), field("protect", x.protect),
+      field("size_max", x.size_max), field("rotate_every_ms", x.rotate_every),
+      field("age_max_ms", x.age_max), field("files_max", x.files_max),
+      field("compress", x.compress));
+  }
+};
+
+// What a process of the kinds `function` and `python` calls.
+struct call_spec {
+  std::string name;        // of the function; of Python's: "module:function"
+  std::string library;     // the plugin that has it; empty: the program itself
+  std::string args;        // a JSON array; empty: none
+  std::string kwargs;      // a JSON object; empty: none
+  std::string interpreter; // empty: python3
+  std::vector<std::string> python_path;
+
+  bool operator==(const call_spec&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("name", x.name), field("library", x.library),
+                 field("args", x.args), field("kwargs", x.kwargs),
+                 field("interpreter", x.interpreter),
+                 field("python_path", x.python_path));
   }
 };
 
@@ -79,6 +132,7 @@ struct log_spec {
 struct process_spec {
   pm::kind kind = pm::kind::command;
   std::vector<std::string> command; // argv; argv[0] is looked up in PATH
+  std::optional<call_spec> call;    // instead of a command
   std::string working_dir;          // empty: the node's
   std::map<std::string, std::string> environment;
   std::string env_file; // already merged into `environment`
@@ -100,8 +154,18 @@ struct process_spec {
   milliseconds restart_reset_after{10'000}; // a run this long clears the count
   pm::start_limit start_limit;
   std::vector<int> success_exit_codes{0};
+  std::vector<int> success_signals;
   shutdown_spec shutdown;
   log_spec log;
+  std::map<std::string, dependency> depends_on; // by handle id
+  std::vector<probe_spec> probes;               // one of each role at most
+  std::optional<milliseconds> watchdog; // restart if WATCHDOG=1 is overdue
+  std::vector<hook_spec> hooks;         // one of each moment at most
+  std::optional<schedule_spec> schedule;
+  std::optional<uint64_t> memory_limit; // bytes, of the whole tree
+  std::optional<double> cpu_limit;      // cores, of the whole tree
+  bool essential = false;               // the node ends with it
+  std::vector<std::string> secrets;     // variables that no view shows
   std::map<std::string, std::string> labels;
 
   bool operator==(const process_spec&) const = default;
@@ -109,7 +173,7 @@ struct process_spec {
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
     return visit(
-      field("kind", x.kind), field("command", x.command),
+      field("kind", x.kind), field("command", x.command), field("call", x.call),
       field("working_dir", x.working_dir), field("environment", x.environment),
       field("env_file", x.env_file),
       field("clear_environment", x.clear_environment), field("user", x.user),
@@ -123,8 +187,13 @@ struct process_spec {
       field("restart_reset_after_ms", x.restart_reset_after),
       field("start_limit", x.start_limit),
       field("success_exit_codes", x.success_exit_codes),
+      field("success_signals", x.success_signals),
       field("shutdown", x.shutdown), field("log", x.log),
-      field("labels", x.labels));
+      field("depends_on", x.depends_on), field("probes", x.probes),
+      field("watchdog_ms", x.watchdog), field("hooks", x.hooks),
+      field("schedule", x.schedule), field("memory_limit", x.memory_limit),
+      field("cpu_limit", x.cpu_limit), field("essential", x.essential),
+      field("secrets", x.secrets), field("labels", x.labels));
   }
 };
 

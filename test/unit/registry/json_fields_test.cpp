@@ -35,8 +35,32 @@ process_spec full_spec() {
   x.restart_reset_after = 9ms;
   x.start_limit = {3, 4ms};
   x.success_exit_codes = {1, 2};
-  x.shutdown = {2, 5ms, kill_mode::process};
-  x.log = {"l", false};
+  x.success_signals = {15};
+  x.shutdown = {2, 5ms, kill_mode::process, {{3, 6ms}}, {"stop"}};
+  x.log = {"l", false, 10, 11ms, 12ms, 13, compression::zstd};
+  x.call = {"m:f", "l.so", "[1]", "{\"a\":1}", "python3.11", {"p"}};
+  x.depends_on = {{"db", {dependency_condition::ready, true, true}}};
+  x.probes = {{probe_role::liveness,
+               probe_kind::tcp,
+               {"c"},
+               "h",
+               1,
+               "/x",
+               {{"K", "V"}},
+               "re",
+               2ms,
+               3ms,
+               4ms,
+               5,
+               6}};
+  x.watchdog = 14ms;
+  x.hooks = {{hook_moment::post_stop, {"h"}, 15ms}};
+  x.schedule = {"* * * * *", 16ms, "UTC", overlap_policy::queue,
+                missed_policy::run_once};
+  x.memory_limit = 17;
+  x.cpu_limit = 1.5;
+  x.essential = true;
+  x.secrets = {"K"};
   x.labels = {{"team", "core"}};
   return x;
 }
@@ -71,6 +95,22 @@ void require_changed(std::string_view name, const T& ours, const T& fresh) {
   BOOST_REQUIRE_MESSAGE(!(ours == fresh), name << " has its default");
   if constexpr (has_fields<T>)
     require_no_default(ours);
+}
+
+template <class T>
+void require_changed(std::string_view name, const std::optional<T>& ours,
+                     const std::optional<T>& fresh) {
+  BOOST_REQUIRE_MESSAGE(!(ours == fresh), name << " has its default");
+  if constexpr (has_fields<T>)
+    require_no_default(*ours);
+}
+
+template <class T>
+void require_changed(std::string_view name, const std::vector<T>& ours,
+                     const std::vector<T>& fresh) {
+  BOOST_REQUIRE_MESSAGE(!(ours == fresh), name << " has its default");
+  if constexpr (has_fields<T>)
+    require_no_default(ours.front());
 }
 
 // No field of `x`, at any depth, may have the value that a new one has: a
