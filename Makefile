@@ -4,7 +4,7 @@
 #   make test   builds everything and runs all tests
 
 BUILD    := build/release
-PROGRAMS := bin/pm-node bin/pmctl bin/pm-keeper
+PROGRAMS := bin/pm-node bin/pmctl bin/pm-keeper bin/pm-worker
 CTEST    := ctest --output-on-failure -j2
 
 # make fuzz FUZZ_SECONDS=3600

@@ -39,6 +39,11 @@ void host_bridge::close_stdin(const run_id& run) {
   loop_.post([this, run] { host_.close_stdin(run); });
 }
 
+void host_bridge::collect(const run_id& run,
+                          std::function<void(run_output)> done) {
+  loop_.post([this, run, done = std::move(done)] { host_.collect(run, done); });
+}
+
 void host_bridge::consumed(const run_id& run, stream which, size_t bytes) {
   loop_.post([this, run, which, bytes] { host_.consumed(run, which, bytes); });
 }

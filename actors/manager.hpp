@@ -77,7 +77,7 @@ public:
   caf::result<bool> shutdown(bool leave_running, bool hurry);
 
   void settled(recovered_run what);
-  const recovery_report& found_at_start() const { return found_at_start_; }
+  caf::result<recovery_report> found_at_start();
   void report(process_state state, process_event event);
   void defined(process_definition what);
   void removed(const std::string& id);
@@ -118,6 +118,8 @@ private:
   std::vector<waiter> waiters_;
   std::vector<event_listener> listeners_;
   recovery_report found_at_start_;
+  size_t unsettled_ = 0; // runs whose fate is not told yet
+  std::vector<caf::typed_response_promise<recovery_report>> report_promises_;
   std::deque<process_event> events_; // the last `events_max`
   uint64_t event_seq_ = 0;
   std::deque<request_mark> requests_; // the last `request_marks_max`

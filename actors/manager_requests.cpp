@@ -124,7 +124,8 @@ manager_state::outcome manager_state::start(const std::string& id,
   auto* found = find(id);
   if (found == nullptr)
     return nobody(id);
-  if (found->record.definition.spec.command.empty())
+  auto& spec = found->record.definition.spec;
+  if (spec.kind == kind::command && spec.command.empty())
     return to_caf({ec::invalid_argument,
                    fmt::format("start '{}': its record does not tell a "
                                "command (it was migrated); define it with "

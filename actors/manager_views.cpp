@@ -83,12 +83,15 @@ void manager_state::restore(const manager_start& from) {
     }
     auto up_at_boot = from.fresh && definition.origin == origin::config
                       && definition.spec.autostart && !state.held_down;
-    auto begin = up_at_boot || (state.wanted && !is_alive(state.status));
+    auto is_task = definition.spec.kind == kind::task; // its program begins it
+    auto begin =
+      !is_task && (up_at_boot || (state.wanted && !is_alive(state.status)));
     auto how = std::make_shared<supervisor_start>();
     how->record = record;
     how->restored = true;
     how->held = std::move(its_run);
     how->begin = begin;
+    unsettled_ += is_alive(state.status) ? 1 : 0;
     spawn(std::move(how));
   }
   for (auto& [run, x] : held)
@@ -323,6 +326,19 @@ std::vector<process_event> manager_state::events_after(uint64_t seq) const {
 
 void manager_state::settled(recovered_run what) {
   found_at_start_.runs.push_back(std::move(what));
+  if (unsettled_ == 0 || --unsettled_ > 0)
+    return;
+  for (auto& promise : std::exchange(report_promises_, {}))
+    promise.deliver(found_at_start_);
+}
+
+// Once the fate of all runs is known.
+caf::result<recovery_report> manager_state::found_at_start() {
+  if (unsettled_ == 0)
+    return found_at_start_;
+  auto promise = self_->make_response_promise<recovery_report>();
+  report_promises_.push_back(promise);
+  return promise;
 }
 
 void manager_state::report(process_state state, process_event event) {

@@ -1,6 +1,6 @@
 #include <pm/messages.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm {
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -17,9 +18,13 @@
 #include <pm/state_dir.hpp>
 #include <pm/storage.hpp>
 
+#include "actors/facade/call_pools.hpp"
 #include "actors/host_bridge.hpp"
 #include "actors/manager.hpp"
+#include "actors/own_program.hpp"
 #include "actors/registry.hpp"
+#include "actors/tasks/task_host.hpp"
+#include "runtime/calls/call_file.hpp"
 #include "runtime/os/proc.hpp"
 
 extern char** environ;
@@ -27,30 +32,6 @@ extern char** environ;
 namespace pm {
 
 namespace {
-
-// What names one run is not for the children of another.
-constexpr std::string_view own_variables[] = {
-  "PM_HANDLE_ID", "PM_RUN_ID",  "PM_CORRELATION_ID",
-  "PM_SOCKET",    "PM_REPLICA", "NOTIFY_SOCKET",
-};
-
-std::map<std::string, std::string> inherited_environment() {
-  std::map<std::string, std::string> result;
-  for (auto** x = environ; x != nullptr && *x != nullptr; ++x) {
-    std::string_view row{*x};
-    auto equals = row.find('=');
-    if (equals != std::string_view::npos)
-      result.emplace(row.substr(0, equals), row.substr(equals + 1));
-  }
-  for (auto name : own_variables)
-    result.erase(std::string{name});
-  return result;
-}
-
-std::string current_directory() {
-  std::string path(4096, '\0');
-  return ::getcwd(path.data(), path.size()) == nullptr ? "/" : path.c_str();
-}
 
 timestamp wall_clock() {
   return std::chrono::time_point_cast<milliseconds>(
@@ -69,6 +50,8 @@ public:
 
   ~node_impl() override {
     dismiss();
+    end_calls();
+    tasks_.reset();
     if (thread_.joinable()) {
       // Behind all that was posted, and the frames that come of it.
       own_loop_->post([this] {
@@ -92,6 +75,19 @@ public:
 
   int keeper_pid() const override { return keeper_pid_; }
 
+  void define_task(const std::string& handle_id, task_body body,
+                   std::optional<milliseconds> interval) override {
+    tasks_->define(handle_id, {std::move(body), interval});
+  }
+
+  std::function<void()>
+  call_function(kind which, const call_spec& what,
+                std::optional<milliseconds> timeout,
+                std::function<void(expected<call_result>)> done) override {
+    auto ticket = calls_->call(which, what, timeout, std::move(done));
+    return [this, ticket] { calls_->cancel(ticket); };
+  }
+
   void respawn_with(std::vector<std::string> argv) override {
     node_command command{std::move(argv), {}, current_directory()};
     for (auto** x = environ; x != nullptr && *x != nullptr; ++x)
@@ -112,6 +108,7 @@ private:
   template <class Actor>
   void end_on_loop(const Actor& actor);
   void dismiss();
+  void end_calls();
   void keeper_lost(const error& why);
 
   // The last word to the keeper, behind all acknowledgements.
@@ -141,6 +138,8 @@ private:
   std::unique_ptr<event_loop> own_loop_;
   std::unique_ptr<keeper_connection> host_;
   std::unique_ptr<host_bridge> bridge_;
+  std::unique_ptr<task_host> tasks_;
+  std::unique_ptr<call_pools> calls_;
   std::shared_ptr<registry_store> store_;
   std::atomic<int> keeper_pid_{0};
   std::vector<held_run> held_;
@@ -214,6 +213,10 @@ expected<void> node_impl::open_host() {
       on_record.push_back(
         {record->state.run_id, record->state.identity, record->state.foreign});
   host_->recover(on_record);
+  std::vector<run_id> runs;
+  for (auto& x : on_record)
+    runs.push_back(x.run_id);
+  calls::sweep_call_files(directory_->path(), runs);
   held_ = host_->held();
   host_->on_lost([this](const error& why) { keeper_lost(why); });
   return {};
@@ -259,15 +262,21 @@ void node_impl::open_manager() {
   auto on = std::make_shared<supervision>();
   if (own_loop_)
     bridge_ = std::make_unique<host_bridge>(*own_loop_, *host_);
-  on->host = bridge_ ? static_cast<process_host*>(bridge_.get()) : host_.get();
+  auto& processes = bridge_ ? static_cast<process_host&>(*bridge_) : *host_;
+  tasks_ = std::make_unique<task_host>(
+    system_, processes, [this](const std::string& text) { note(text); });
+  on->host = tasks_.get();
   on->registry = registry_;
   on->state_dir = directory_->path();
   on->working_dir = current_directory();
   on->environment = inherited_environment();
   on->socket_path = options_.socket_path;
+  on->program_path = own_program();
+  on->worker_path = sibling(on->program_path, "pm-worker");
   on->boot_id = boot_id_;
   on->now = wall_clock;
   on->chance = draw;
+  calls_ = std::make_unique<call_pools>(loop(), *host_, *on, options_.calls);
   manager_ = system_.spawn(
     pm::manager, std::shared_ptr<const supervision>{std::move(on)},
     std::shared_ptr<const manager_start>{std::move(from)});
@@ -291,6 +300,34 @@ void node_impl::end_on_loop(const Actor& actor) {
   if (!run_until(
         loop(), [down] { return *down; }, std::chrono::seconds{5}))
     note("error an actor does not end");
+}
+
+// The workers of calls are nobody's processes: they end with the node.
+void node_impl::end_calls() {
+  if (!calls_)
+    return;
+  auto are_gone = std::make_shared<std::promise<void>>();
+  calls_->end([are_gone] { are_gone->set_value(); });
+  auto future = are_gone->get_future();
+  auto is_over = [&](auto wait) {
+    return future.wait_for(wait) == std::future_status::ready;
+  };
+  constexpr auto patience = std::chrono::seconds{5};
+  auto in_time = options_.loop != nullptr ? run_until(
+                   loop(), [&] { return is_over(milliseconds{0}); }, patience)
+                                          : is_over(patience);
+  if (!in_time)
+    note("error the workers of calls do not end");
+  if (options_.loop != nullptr) {
+    calls_.reset();
+    return;
+  }
+  std::promise<void> done;
+  own_loop_->post([&] {
+    calls_.reset();
+    done.set_value();
+  });
+  done.get_future().wait();
 }
 
 // Ends the actors; the host is used by nobody after that.

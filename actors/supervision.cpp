@@ -64,11 +64,12 @@ process_view make_view(const supervision& on, const process_record& record) {
   view.kind = spec.kind;
   view.status = state.status;
   view.ready = state.status == status::running;
-  if (state.identity.pid != 0)
+  if (state.identity.pid != 0 && spec.kind != kind::task)
     view.pid = state.identity.pid;
   view.run_id = state.run_id.str();
   view.correlation_id = state.asked.correlation_id;
-  view.command = spec.command;
+  view.command =
+    spec.call ? std::vector<std::string>{spec.call->name} : spec.command;
   view.created_at = definition.created_at;
   view.started_at = state.started_at;
   view.ended_at = state.ended_at;
@@ -80,6 +81,11 @@ process_view make_view(const supervision& on, const process_record& record) {
     if (state.exit->signal)
       view.exit_signal = signal_name(*state.exit->signal);
     view.reason = state.exit->reason;
+  }
+  if (state.outcome) {
+    if (!state.outcome->value.text.empty())
+      view.result = state.outcome->value;
+    view.failure = state.outcome->failure;
   }
   view.cause = state.asked.cause;
   view.restart_count = state.restart_count;
@@ -115,6 +121,7 @@ make_spawn_request(const supervision& on, const process_record& record,
   spawn_request request;
   request.run_id = state.run_id;
   request.handle_id = definition.handle_id;
+  request.kind = spec.kind;
   request.argv = spec.command;
   for (auto& [name, value] : variables)
     request.environment.push_back(name + "=" + value);

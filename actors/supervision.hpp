@@ -18,7 +18,9 @@ struct supervision {
   std::string state_dir;   // absolute
   std::string working_dir; // for processes that name none; absolute
   std::map<std::string, std::string> environment; // what children inherit
-  std::string socket_path; // PM_SOCKET of children; may be empty
+  std::string socket_path;  // PM_SOCKET of children; may be empty
+  std::string program_path; // this program, for its own functions
+  std::string worker_path;  // pm-worker, for those of plugin libraries
   std::string boot_id;
   std::function<timestamp()> now; // the wall clock
   std::function<double()> chance; // in [0, 1), for jitter

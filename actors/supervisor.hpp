@@ -110,6 +110,7 @@ private:
   void settle_unheld();
   bool lives_on() const;
   void leave_alone();
+  void give_up(std::string why);
   void tell_fate(run_fate fate, const std::optional<exit_status>& exit = {});
   void note_end(const exit_status& exit, timestamp at);
   void publish(status from);

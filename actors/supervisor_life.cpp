@@ -3,6 +3,7 @@
 #include <csignal>
 #include <utility>
 
+#include "actors/call_command.hpp"
 #include "actors/restart_policy.hpp"
 
 // How a life goes on: the steps of the table, what they ask for, and what the
@@ -102,6 +103,11 @@ void supervisor_state::spawn() {
     request.capture_max = run_->request.capture_max;
     request.protect = false;
   }
+  if (spec().call && spec().kind != kind::task)
+    if (auto ready = prepare_call(*on_, record_, request); !ready) {
+      ended_run_ = record_.state.run_id;
+      return fail_spawn(ready.error());
+    }
   on_->host->spawn(std::move(request),
                    make_run_relay(self_, record_.state.run_id));
 }
@@ -203,6 +209,14 @@ void supervisor_state::finish(run_exit how) {
   state.exit = how.exit;
   state.ended_at = how.at;
   state.identity = {};
+  std::optional<call_outcome> outcome;
+  if (how.failure)
+    outcome = call_outcome{{}, std::move(how.failure)};
+  else if (spec().call && spec().kind != kind::task)
+    outcome = outcome_of(*on_, state.run_id, how.exit);
+  state.outcome.reset();
+  if (outcome)
+    state.outcome = for_the_record(*outcome);
   ++limit_timer_;
   if (run_) {
     auto& result = run_->result;
@@ -212,6 +226,7 @@ void supervisor_state::finish(run_exit how) {
               how.stdout_cut,
               how.stderr_cut,
               how.exit,
+              std::move(outcome),
               uptime};
   }
   for (auto& feeder : feeders_)

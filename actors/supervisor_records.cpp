@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "runtime/calls/call_file.hpp"
+
 // What a supervisor tells the registry and the manager.
 
 namespace pm {
@@ -167,10 +169,15 @@ void supervisor_state::after_sync(std::function<void(const caf::error*)> then,
 // Lets the keeper forget a run once its end is on disk for good; nobody waits
 // for that.
 void supervisor_state::acknowledge(run_id run) {
+  auto call =
+    spec().call ? calls::call_file_path(on_->state_dir, run) : std::string{};
   after_sync(
-    [host = on_->host, run](const caf::error* why) {
-      if (why == nullptr)
-        host->acknowledge(run);
+    [host = on_->host, run, call](const caf::error* why) {
+      if (why != nullptr)
+        return;
+      if (!call.empty())
+        calls::remove_call_file(call);
+      host->acknowledge(run);
     },
     false);
 }

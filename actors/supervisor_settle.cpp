@@ -58,6 +58,9 @@ void supervisor_state::settle_unheld() {
     persist();
     if (state.wanted)
       autostart();
+  } else if (spec().kind == kind::task) {
+    tell_fate(run_fate::lost);
+    give_up("it ended with the program that it was a task of");
   } else if (lives_on()) {
     auto request = make_spawn_request(*on_, record_, {});
     request.identity = state.identity;
@@ -67,7 +70,9 @@ void supervisor_state::settle_unheld() {
     step(life_event::adopted);
   } else {
     tell_fate(run_fate::lost);
-    finish({exit_status{}, now(), false, {}, {}, false, false});
+    run_exit lost;
+    lost.at = now();
+    finish(std::move(lost));
   }
 }
 
@@ -80,11 +85,15 @@ bool supervisor_state::lives_on() const {
 
 // It lives, and cannot be watched: nothing is started beside it.
 void supervisor_state::leave_alone() {
+  give_up(fmt::format("pid {} lives on, and cannot be watched",
+                      record_.state.identity.pid));
+}
+
+void supervisor_state::give_up(std::string why) {
   auto& state = record_.state;
   state.wanted = false;
   state.exit = exit_status{};
-  state.status_text =
-    fmt::format("pid {} lives on, and cannot be watched", state.identity.pid);
+  state.status_text = std::move(why);
   step(life_event::ended_badly);
 }
 

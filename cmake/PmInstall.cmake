@@ -3,10 +3,10 @@
 
 set(pm_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/pm)
 
-install(TARGETS pm_node pmctl pm-keeper
+install(TARGETS pm_node pmctl pm-keeper pm_worker
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
-install(TARGETS pm_base pm_runtime pm EXPORT pm_targets
+install(TARGETS pm_base pm_runtime pm_functions pm EXPORT pm_targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT pm_targets NAMESPACE pm:: DESTINATION ${pm_package_dir})

@@ -2,7 +2,7 @@
 
 #include <pm/caf_error.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 // The verbs about the past: what ended and why, what a restart of the node
 // found, what another tool's registry brings in.

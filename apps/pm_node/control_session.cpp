@@ -5,7 +5,7 @@
 #include <pm/caf_error.hpp>
 
 #include "apps/pmctl/base64.hpp"
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm {
 

@@ -2,7 +2,7 @@
 
 #include <pm/caf_error.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 // Another program takes this node's place, while every process lives on.
 

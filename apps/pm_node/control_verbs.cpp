@@ -5,7 +5,7 @@
 #include <pm/caf_error.hpp>
 #include <pm/config.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 // The verbs that change processes. Each answers with one outcome for each
 // process, in the order of the names.

@@ -7,7 +7,7 @@
 
 #include "apps/pm_node/version.hpp"
 #include "apps/pmctl/base64.hpp"
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 // The verbs that look, and `run` with its streams.
 

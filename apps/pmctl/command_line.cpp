@@ -21,12 +21,6 @@ void hide_bracket(std::string& word) {
     word.front() = bracket_stand_in;
 }
 
-std::string show_bracket(std::string word) {
-  if (!word.empty() && word.front() == bracket_stand_in)
-    word.front() = '[';
-  return word;
-}
-
 // Counts letters put in, left out, exchanged, and neighbours turned round.
 size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::vector<size_t>> cost(a.size() + 1,
@@ -72,6 +66,12 @@ std::string nearest(const std::string& word,
       best_distance = distance;
     }
   return best;
+}
+
+std::string show_bracket(std::string word) {
+  if (!word.empty() && word.front() == bracket_stand_in)
+    word.front() = '[';
+  return word;
 }
 
 expected<milliseconds> parse_timeout(const std::string& text) {

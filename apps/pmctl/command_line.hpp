@@ -55,6 +55,10 @@ private:
   std::string timeout_;
 };
 
+// Gives a word that was hidden from CLI11, "[a,b]", as it was typed; for
+// options whose value may be one.
+std::string show_bracket(std::string word);
+
 // Reads a duration; a bare number is seconds. Errors: invalid_argument.
 expected<milliseconds> parse_timeout(const std::string& text);
 

@@ -41,6 +41,8 @@ void add(std::vector<line>& out, const std::string& name, const T& x) {
   } else if constexpr (std::is_same_v<T, timestamp>) {
     if (x != timestamp{})
       put(format_timestamp(x));
+  } else if constexpr (std::is_same_v<T, json_text>) {
+    put(printable(x.text));
   } else if constexpr (named_enum<T>) {
     put(std::string{to_string(x)});
   } else if constexpr (std::is_arithmetic_v<T>) {

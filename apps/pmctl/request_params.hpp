@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm::ctl {
 

@@ -31,13 +31,16 @@ std::string_view text_of(const rapidjson::Value& object, const char* name) {
 
 } // namespace
 
-run_stream::run_stream(control_client& node, int id,
-                       std::array<bool, 2> escapes)
-  : node_(node), id_(id), input_open_(fcntl(STDIN_FILENO, F_GETFD) >= 0) {
+run_stream::run_stream(control_client& node, int id, bool is_command)
+  : node_(node),
+    id_(id),
+    input_open_(is_command && fcntl(STDIN_FILENO, F_GETFD) >= 0) {
   outputs_[0].name = "stdout";
+  outputs_[0].fd = is_command ? STDOUT_FILENO : STDERR_FILENO;
   outputs_[1].name = "stderr";
-  for (size_t i = 0; i < 2; ++i)
-    outputs_[i].escapes = escapes[i];
+  outputs_[1].fd = STDERR_FILENO;
+  for (auto& x : outputs_)
+    x.escapes = isatty(x.fd) == 1;
 }
 
 run_stream::~run_stream() {
@@ -69,8 +72,8 @@ expected<control_message> run_stream::finish() {
       pollfd{reply_ ? -1 : node_.fd(), POLLIN, 0},
       pollfd{reply_ ? -1 : signals_, POLLIN, 0},
       pollfd{wants_input ? STDIN_FILENO : -1, POLLIN, 0},
-      pollfd{outputs_[0].pending.empty() ? -1 : STDOUT_FILENO, POLLOUT, 0},
-      pollfd{outputs_[1].pending.empty() ? -1 : STDERR_FILENO, POLLOUT, 0}};
+      pollfd{outputs_[0].pending.empty() ? -1 : outputs_[0].fd, POLLOUT, 0},
+      pollfd{outputs_[1].pending.empty() ? -1 : outputs_[1].fd, POLLOUT, 0}};
     if (poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR)
       return fail_errno(errno, "poll");
     if (fds[1].revents)
@@ -157,7 +160,7 @@ expected<void> run_stream::write_some(int which) {
   auto size = std::min<size_t>(from.pending.size(), PIPE_BUF);
   // What was written is cut off once for a batch, not once for a page.
   size_t done = 0;
-  auto fd = which == 0 ? STDOUT_FILENO : STDERR_FILENO;
+  auto fd = from.fd;
   for (;;) {
     auto n = write(fd, from.pending.data() + done, size);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))

@@ -15,10 +15,10 @@ namespace pm::ctl {
 // of our output that stands still holds up neither signals nor the end.
 class run_stream {
 public:
-  // `escapes` says for stdout and stderr whether a terminal must be spared
-  // control bytes. From the node's `started` on signals are blocked and passed
-  // to the child.
-  run_stream(control_client& node, int id, std::array<bool, 2> escapes);
+  // From the node's `started` on signals are blocked and passed to the child.
+  // Without `is_command` there is no stdin, and all output goes to stderr: the
+  // result of a call is alone on stdout. A terminal is spared control bytes.
+  run_stream(control_client& node, int id, bool is_command);
   ~run_stream();
 
   run_stream(const run_stream&) = delete;
@@ -31,6 +31,7 @@ public:
 private:
   struct output {
     std::string name;
+    int fd = -1;
     std::string pending; // to be written
     size_t credit = 0;   // bytes behind `pending`, to be given back with it
     bool escapes = false;

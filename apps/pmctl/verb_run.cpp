@@ -3,6 +3,7 @@
 
 #include <CLI/App.hpp>
 
+#include "apps/pmctl/call_options.hpp"
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/key_values.hpp"
@@ -22,6 +23,7 @@ struct run_options {
   std::vector<std::string> environment;
   std::string working_dir;
   std::vector<std::string> command;
+  call_options call;
 };
 
 int fail_with(const error& why) {
@@ -64,20 +66,47 @@ expected<std::vector<std::string>> command_of(const session& here,
   return command;
 }
 
-// The params of `run`. Errors: invalid_argument, system_failed.
-expected<std::string> run_params(const session& here,
-                                 const run_options& options, bool streams) {
+// What is to be run, in config form.
+expected<void> write_what(request_params& spec, const session& here,
+                          const run_options& options,
+                          const std::string& base_dir) {
+  if (options.call.given()) {
+    if (!options.command.empty() || !here.tail.empty())
+      return fail(ec::invalid_argument, "either a function or a command");
+    return options.call.write(spec, base_dir);
+  }
   auto command = command_of(here, options);
   if (!command)
     return tl::make_unexpected(std::move(command.error()));
-  auto pairs = parse_pairs(options.environment, "-e");
-  if (!pairs)
-    return tl::make_unexpected(std::move(pairs.error()));
+  spec.set("command", *command);
+  return {};
+}
+
+// What a call gave: its result on stdout, or its exception on stderr.
+void show_outcome(const process_result& result) {
+  if (!result.outcome) {
+    session::complain(fmt::format("run '{}': it ended without a result: {}",
+                                  result.handle, describe(result.exit)));
+  } else if (auto& failure = result.outcome->failure) {
+    session::complain(fmt::format("run '{}': {}: {}", result.handle,
+                                  failure->type, failure->message));
+  } else {
+    session::emit(result.outcome->value.text + "\n");
+  }
+}
+
+// The params of `run`. Errors: invalid_argument, system_failed.
+expected<std::string> run_params(const session& here,
+                                 const run_options& options, bool streams) {
   auto base_dir = current_directory();
   if (!base_dir)
     return tl::make_unexpected(std::move(base_dir.error()));
   request_params spec;
-  spec.set("command", *command);
+  if (auto ok = write_what(spec, here, options, *base_dir); !ok)
+    return tl::make_unexpected(std::move(ok.error()));
+  auto pairs = parse_pairs(options.environment, "-e");
+  if (!pairs)
+    return tl::make_unexpected(std::move(pairs.error()));
   if (!pairs->empty())
     spec.set("environment", *pairs);
   auto params = here.params();
@@ -88,7 +117,7 @@ expected<std::string> run_params(const session& here,
     .set("working_dir", options.working_dir.empty()
                           ? *base_dir
                           : absolute_path(options.working_dir, *base_dir))
-    .set("stdin", fcntl(STDIN_FILENO, F_GETFD) >= 0)
+    .set("stdin", !options.call.given() && fcntl(STDIN_FILENO, F_GETFD) >= 0)
     .set("stream", streams);
   return params.str();
 }
@@ -107,8 +136,7 @@ int run(session& here, const run_options& options) {
   auto id = (*node)->request("run", *params);
   if (!id)
     return fail_with(id.error());
-  run_stream stream{
-    **node, *id, {isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1}};
+  run_stream stream{**node, *id, !options.call.given()};
   auto reply = stream.finish();
   if (!reply)
     return fail_with(reply.error());
@@ -117,6 +145,8 @@ int run(session& here, const run_options& options) {
     return fail_with(ok.error());
   if (here.options.json)
     session::emit(json_line(reply->body()));
+  else if (options.call.given())
+    show_outcome(result);
   else if (result.exit.reason != exit_reason::exited
            && result.exit.reason != exit_reason::signaled)
     session::complain(
@@ -142,6 +172,7 @@ void add_run_verb(command_line& to) {
     .add_option("--cwd", options->working_dir,
                 "Its working directory (default: this one)")
     ->type_name("DIR");
+  options->call.add_to(verb);
   command_line::add_command(verb, options->command);
 }
 

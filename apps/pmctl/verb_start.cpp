@@ -1,6 +1,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Validators.hpp>
 
+#include "apps/pmctl/call_options.hpp"
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/key_values.hpp"
@@ -23,11 +24,12 @@ struct start_options {
   std::string restart;
   std::string log_file;
   std::vector<std::string> labels;
+  call_options call;
 
   bool defines() const {
     return !name.empty() || !environment.empty() || !env_file.empty()
            || !working_dir.empty() || !restart.empty() || !log_file.empty()
-           || !labels.empty();
+           || !labels.empty() || call.given();
   }
 };
 
@@ -44,7 +46,10 @@ expected<std::string> spec_json(const start_options& options,
                                 const std::vector<std::string>& command,
                                 const std::string& base_dir) {
   request_params spec;
-  spec.set("command", command);
+  if (!options.call.given())
+    spec.set("command", command);
+  else if (auto ok = options.call.write(spec, base_dir); !ok)
+    return tl::make_unexpected(std::move(ok.error()));
   if (!options.environment.empty()) {
     auto pairs = parse_pairs(options.environment, "-e");
     if (!pairs)
@@ -75,7 +80,7 @@ int define(session& here, const start_options& options) {
     session::complain("start: a new process needs '--name NAME'");
     return usage;
   }
-  if (!options.names.empty() || here.tail.empty()) {
+  if (!options.names.empty() || here.tail.empty() != options.call.given()) {
     session::complain("start: put the command behind '--', as in 'pmctl start "
                       "--name web -- ./serve --port 80'");
     return usage;
@@ -153,6 +158,7 @@ void add_start_verb(command_line& to) {
   verb.add_option("-l,--label", options->labels, "Label it")
     ->type_name("KEY=VALUE")
     ->allow_extra_args(false);
+  options->call.add_to(verb);
 }
 
 } // namespace pm::ctl

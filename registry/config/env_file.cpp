@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm::config {
 

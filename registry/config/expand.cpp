@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cstdlib>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm::config {
 

@@ -4,6 +4,7 @@
 
 #include <pm/json.hpp>
 
+#include "registry/config/call_reader.hpp"
 #include "registry/config/env_file.hpp"
 #include "registry/config/schema_check.hpp"
 #include "registry/config/value_formats.hpp"
@@ -219,9 +220,19 @@ void read_working_dir(const node& x, reading& r) {
     key, [](auto& x, auto& r) { take(x, r.to.member); } \
   }
 
+// Read by `read_call`, which sees them together.
+void read_later(const node&, reading&) {}
+
 // In this order: environment comes over env_file.
 constexpr key_row process_rows[] = {
   {"command", read_command},
+  {"function", read_later},
+  {"library", read_later},
+  {"python", read_later},
+  {"args", read_later},
+  {"kwargs", read_later},
+  {"interpreter", read_later},
+  {"python_path", read_later},
   {"working_dir", read_working_dir},
   {"env_file", read_env_file},
   PM_TAKE("environment", spec.environment),
@@ -281,6 +292,10 @@ process_reading read_process(const node& x, std::string_view handle_id,
   result.spec.working_dir = base_dir;
   reading r{result, handle_id, context};
   read_rows(process_rows, x, r);
+  read_call(x, result.spec,
+            [&r](const node& at, std::string_view key, std::string text) {
+              r.report(at, key, std::move(text));
+            });
   check_delays(x, r);
   return result;
 }

@@ -1,11 +1,10 @@
 #include "registry/config/schema_check.hpp"
 
 #include <algorithm>
-#include <map>
-#include <regex.h>
 
 #include <rapidjson/pointer.h>
 
+#include "registry/config/schema_pattern.hpp"
 #include "registry/config/value_formats.hpp"
 
 namespace pm::config {
@@ -31,37 +30,6 @@ const rule& resolve(const rule& x) {
   auto* target = rapidjson::Pointer{to->GetString(), to->GetStringLength()}.Get(
     schema_document());
   return target != nullptr ? resolve(*target) : x;
-}
-
-// A compiled pattern. regexec(3) is linear in the text, where std::regex
-// overflows the stack, and fast with bounded repeats, where RapidJSON's own
-// engine is slow.
-class pattern {
-public:
-  explicit pattern(const char* text)
-    : good_(::regcomp(&compiled_, text, REG_EXTENDED | REG_NOSUB) == 0) {}
-
-  pattern(const pattern&) = delete;
-  pattern& operator=(const pattern&) = delete;
-
-  ~pattern() {
-    if (good_)
-      ::regfree(&compiled_);
-  }
-
-  bool matches(const std::string& text) const {
-    return good_ && ::regexec(&compiled_, text.c_str(), 0, nullptr, 0) == 0;
-  }
-
-private:
-  regex_t compiled_{};
-  bool good_ = false;
-};
-
-bool matches(const rule& text, const std::string& value) {
-  thread_local std::map<std::string_view, pattern> compiled;
-  return compiled.try_emplace(text_of(text), text.GetString())
-    .first->second.matches(value);
 }
 
 bool has_type(const node& x, std::string_view name) {
@@ -197,9 +165,36 @@ private:
       for (auto& key : keys->GetArray())
         if (x.find(text_of(key)) == nullptr
             && !stands_for(x, text_of(key), schema))
-          problems_.add(
-            *x.from, x.key.empty() ? x.offset : x.key_offset,
-            fmt::format("{} has no '{}'", at.subject(), text_of(key)));
+          report_missing(x, text_of(key), at);
+    if (auto* rows = find(schema, "oneOf"))
+      check_one_of(x, *rows, schema, at);
+  }
+
+  void report_missing(const node& x, std::string_view key, const path& at) {
+    problems_.add(*x.from, x.key.empty() ? x.offset : x.key_offset,
+                  fmt::format("{} has no '{}'", at.subject(), key));
+  }
+
+  // The schema says `oneOf` only of keys that exclude each other.
+  void check_one_of(const node& x, const rule& rows, const rule& schema,
+                    const path& at) {
+    const node* found = nullptr;
+    auto is_misspelt = false;
+    for (auto& row : rows.GetArray()) {
+      auto key = text_of((*find(row, "required"))[0]);
+      auto* member = x.find(key);
+      is_misspelt = is_misspelt || stands_for(x, key, schema);
+      if (member == nullptr)
+        continue;
+      if (found != nullptr)
+        problems_.add(*member->from, member->key_offset,
+                      fmt::format("{} has a '{}' already: either that or "
+                                  "'{}'",
+                                  at.subject(), found->key, key));
+      found = member;
+    }
+    if (found == nullptr && !is_misspelt)
+      report_missing(x, text_of((*find(rows[0], "required"))[0]), at);
   }
 
   // A misspelt key, or one of a later version, is told by itself: what it
@@ -232,7 +227,7 @@ private:
         return check(x, *member, below);
     if (auto* patterns = find(schema, "patternProperties"))
       for (auto& pattern : patterns->GetObject())
-        if (matches(pattern.name, x.key))
+        if (matches_pattern(pattern.name.GetString(), x.key))
           return check(x, pattern.value, below);
     if (auto* keys = find(schema, "x-keys"))
       return problems_.add(*x.from, x.key_offset,
@@ -282,7 +277,7 @@ private:
       return;
     }
     if (auto* pattern = find(schema, "pattern");
-        pattern != nullptr && !matches(*pattern, x.text))
+        pattern != nullptr && !matches_pattern(pattern->GetString(), x.text))
       mismatch(x, schema, at);
   }
 
@@ -337,6 +332,7 @@ const std::vector<std::string_view>& schema_keywords() {
     "allOf",
     "anyOf",
     "not",
+    "oneOf",
     "type",
     "enum",
     "minimum",

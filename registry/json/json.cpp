@@ -1,6 +1,6 @@
 #include <pm/json.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm {
 
@@ -63,7 +63,7 @@ void write_text(writer& out, std::string_view text) {
   X(error) X(exit_status) X(start_limit) X(shutdown_spec) \
   X(resource_limit) X(log_spec) X(process_spec) X(identity) \
   X(process_state) X(process_definition) X(process_record) X(process_view) \
-  X(process_result) X(process_event)
+  X(process_result) X(process_event) X(call_outcome) X(call_failure) X(json_text)
 // clang-format on
 
 PM_JSON_TYPES(PM_INSTANTIATE_JSON)
@@ -91,11 +91,38 @@ expected<void> check_texts(const std::map<std::string, std::string>& xs,
   return {};
 }
 
+expected<void> check_call(const call_spec& call) {
+  if (call.name.empty())
+    return fail(ec::invalid_argument, "call: name the function");
+  for (auto [name, text, is_right] :
+       {std::tuple{"args", &call.args, &rapidjson::Value::IsArray},
+        std::tuple{"kwargs", &call.kwargs, &rapidjson::Value::IsObject}}) {
+    if (text->empty())
+      continue;
+    rapidjson::Document value;
+    value.Parse<rapidjson::kParseIterativeFlag>(text->data(), text->size());
+    if (value.HasParseError() || !(value.*is_right)())
+      return fail(ec::invalid_argument, "{}: not a JSON {}", name,
+                  name == std::string_view{"args"} ? "array" : "object");
+  }
+  return check_text(call.name, "function");
+}
+
+expected<void> check_what_runs(const process_spec& spec) {
+  if (spec.kind == kind::task)
+    return {};
+  if (spec.kind != kind::command)
+    return check_call(spec.call.value_or(call_spec{}));
+  if (spec.command.empty() || spec.command[0].empty())
+    return fail(ec::invalid_argument, "command: empty; name a program to run");
+  return {};
+}
+
 } // namespace
 
 expected<void> check_spec(const process_spec& spec) {
-  if (spec.command.empty() || spec.command[0].empty())
-    return fail(ec::invalid_argument, "command: empty; name a program to run");
+  if (auto ok = check_what_runs(spec); !ok)
+    return ok;
   for (size_t i = 0; i < spec.command.size(); ++i)
     if (auto ok = check_text(spec.command[i], fmt::format("command[{}]", i));
         !ok)

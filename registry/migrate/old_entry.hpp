@@ -7,7 +7,7 @@
 
 #include <pm/migration.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 // One entry of an old registry on its way to a record. What stands here serves
 // both formats; streamer_entry.cpp and handle_entry.cpp know the fields.

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "registry/json/json_fields.hpp"
 #include "registry/store/journal_frame.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm {
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <map>
 
-#include "registry/json/json_fields.hpp"
 #include "registry/store/change_codec.hpp"
 #include "registry/store/journal_frame.hpp"
 #include "registry/store/store_files.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm {
 

@@ -1,7 +1,7 @@
 #include "registry/store/snapshot_text.hpp"
 
-#include "registry/json/json_fields.hpp"
 #include "registry/store/journal_frame.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm {
 

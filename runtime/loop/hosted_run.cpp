@@ -82,6 +82,7 @@ struct hosted_run::loan {
   unique_fd stdout_write;
   unique_fd stderr_write;
   unique_fd stdin_read;
+  unique_fd input_end; // what the keeper holds where there is no pipe
   int stdout_read = -1;
   int stderr_read = -1;
   int stdin_write = -1;
@@ -99,7 +100,13 @@ expected<void> hosted_run::make_pipes() {
     if (auto taken = take_output(which, std::move(ends->read)); !taken)
       return taken;
   }
-  if (request_.stdin_pipe) {
+  if (request_.input) {
+    x->stdin_read.reset(::fcntl(request_.input->get(), F_DUPFD_CLOEXEC, 3));
+    x->input_end.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!x->stdin_read || !x->input_end)
+      return fail_errno(errno, "input");
+    x->stdin_write = x->input_end.get();
+  } else if (request_.stdin_pipe) {
     auto ends = make_pipe("stdin pipe");
     if (!ends)
       return tl::make_unexpected(ends.error());
@@ -120,7 +127,7 @@ expected<void> hosted_run::lend_descriptors(std::vector<int>& fds) {
     }
   fds.insert(fds.end(), {loan_->stdout_write.get(), loan_->stderr_write.get(),
                          loan_->stdout_read, loan_->stderr_read});
-  if (stdin_)
+  if (loan_->stdin_read)
     fds.insert(fds.end(), {loan_->stdin_read.get(), loan_->stdin_write});
   return {};
 }
@@ -140,6 +147,7 @@ void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
   pidfd_ = std::move(pidfd);
   request_.argv = {};
   request_.environment = {};
+  request_.input.reset();
   for (auto& pipe : pipes_)
     if (pipe)
       pipe->start();
@@ -152,6 +160,7 @@ void hosted_run::on_failed(const error& why) {
   if (stage_ != stage::pending)
     return;
   stage_ = stage::failed;
+  request_.input.reset();
   forget_pipes();
   to_->spawn_failed(why);
   place_.released(request_.run_id);
@@ -260,6 +269,19 @@ void hosted_run::close_stdin() {
   wants_stdin_closed_ = true;
   if (stdin_ && stage_ == stage::live)
     stdin_->close([this] { place_.stdin_closed(request_.run_id); });
+}
+
+run_output hosted_run::collect() {
+  run_output result;
+  if (stage_ != stage::live)
+    return result;
+  auto& out = pipes_[static_cast<size_t>(stream::stdout_stream)];
+  auto& err = pipes_[static_cast<size_t>(stream::stderr_stream)];
+  if (out)
+    result.stdout_text = out->collect(result.stdout_cut);
+  if (err)
+    result.stderr_text = err->collect(result.stderr_cut);
+  return result;
 }
 
 void hosted_run::consumed(stream which, size_t bytes) {

@@ -76,6 +76,7 @@ public:
   void signal(int number, signal_scope scope);
   void write_stdin(std::string bytes, stdin_writer::done_fn done);
   void close_stdin();
+  run_output collect();
   void consumed(stream which, size_t bytes);
 
   uint64_t dropped_bytes() const noexcept { return dropped_bytes_; }

@@ -184,6 +184,12 @@ void keeper_host::stdin_closed(const run_id& run) {
   channel_.send(keeper::encode_close_stdin({&run, 1}));
 }
 
+void keeper_host::collect(const run_id& run,
+                          std::function<void(run_output)> done) {
+  auto* x = find(run);
+  done(x != nullptr ? x->collect() : run_output{});
+}
+
 void keeper_host::consumed(const run_id& run, stream which, size_t bytes) {
   if (auto* x = find(run))
     x->consumed(which, bytes);

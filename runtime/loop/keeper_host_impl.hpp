@@ -73,6 +73,8 @@ public:
   void write_stdin(const run_id& run, std::string bytes,
                    std::function<void(expected<void>)> done) override;
   void close_stdin(const run_id& run) override;
+  void collect(const run_id& run,
+               std::function<void(run_output)> done) override;
   void consumed(const run_id& run, stream which, size_t bytes) override;
   void acknowledge(const run_id& run) override;
 

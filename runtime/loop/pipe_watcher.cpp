@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <utility>
+
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
@@ -64,6 +66,18 @@ void pipe_watcher::drain() {
   }
   if (at_end_ || plan_.mode != output_mode::log)
     close();
+}
+
+std::string pipe_watcher::collect(bool& cut) {
+  // Bounded: a descendant may write on and on.
+  for (size_t taken = 0; pipe_ && !at_end_ && taken < plan_.capture_max;) {
+    auto count = take(pipe_chunk_max);
+    if (count == 0)
+      break;
+    taken += count;
+  }
+  cut = std::exchange(was_cut_, false);
+  return std::exchange(text_, {});
 }
 
 void pipe_watcher::consumed(size_t bytes) {

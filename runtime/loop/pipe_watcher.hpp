@@ -74,6 +74,11 @@ public:
   // True if there was more than `capture_max`.
   bool was_cut() const noexcept { return was_cut_; }
 
+  // Takes what is in the pipe at this moment, and gives what was captured
+  // since the last time (output_mode::capture); `cut` says whether there was
+  // more.
+  std::string collect(bool& cut);
+
 private:
   void on_readable();
   size_t take(size_t max);

@@ -49,7 +49,7 @@ expected<keeper::spawn_order> order_of(const spawn_request& what,
   result.nice = what.nice;
   result.limits = std::move(*limits);
   result.protect = what.protect;
-  result.stdin_pipe = what.stdin_pipe;
+  result.stdin_pipe = what.stdin_pipe || what.input;
   return result;
 }
 

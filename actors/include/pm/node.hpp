@@ -9,9 +9,11 @@
 #include <caf/fwd.hpp>
 
 #include <pm/actors.hpp>
+#include <pm/calls.hpp>
 #include <pm/config.hpp>
 #include <pm/event_loop.hpp>
 #include <pm/keeper_host.hpp>
+#include <pm/task.hpp>
 
 namespace pm {
 
@@ -26,6 +28,7 @@ struct node_options {
   // The loop that the actor system lives on (`use_loop_scheduler`). Null: the
   // system has its own scheduler, and the node brings a loop and its thread.
   event_loop* loop = nullptr;
+  call_pool_options calls;
   // Lines for the log of the program, with a level in front.
   std::function<void(const std::string&)> note;
 };
@@ -56,6 +59,23 @@ public:
   virtual const manager_actor& manager() const = 0;
 
   virtual const std::string& state_dir() const = 0;
+
+  // What the task of this handle id does, from its next start on: once, or
+  // again so long after each time. It is started as every process is, by a
+  // definition of kind::task. Any thread.
+  virtual void define_task(const std::string& handle_id, task_body body,
+                           std::optional<milliseconds> interval) = 0;
+
+  // Calls a function in a warm worker: of this program, by its registered name
+  // (kind::function; `args` a JSON array), or of Python ("module:function";
+  // `kwargs` a JSON object). `done` is called on the loop's thread. Gives what
+  // withdraws the call. Any thread. Errors: call_failed (it raised, or its
+  // worker died), timeout, cancelled, busy, invalid_argument, spawn_failed,
+  // shutting_down.
+  virtual std::function<void()>
+  call_function(kind which, const call_spec& what,
+                std::optional<milliseconds> timeout,
+                std::function<void(expected<call_result>)> done) = 0;
 
   virtual int keeper_pid() const = 0;
 

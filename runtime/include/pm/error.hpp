@@ -34,7 +34,8 @@ namespace pm {
   X(process_lost, 19, "the process ended and nobody saw how")               \
   X(system_failed, 20, "a system call failed")                              \
   X(not_supported, 21, "this version cannot do it")                         \
-  X(cancelled, 22, "the request was withdrawn before it was done")
+  X(cancelled, 22, "the request was withdrawn before it was done")          \
+  X(call_failed, 23, "the function raised, or could not be called")
 
 enum class ec : uint8_t {
 #define PM_X(name, number, text) name = number,

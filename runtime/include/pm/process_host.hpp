@@ -22,10 +22,13 @@ namespace pm {
 //   stream   told chunk by chunk with `run_events::output`, under credit
 PM_ENUM(output_mode, PM_OUTPUT_MODES)
 
+class unique_fd;
+
 // What to run, with all look-ups by configuration done.
 struct spawn_request {
   pm::run_id run_id;
   std::string handle_id;
+  pm::kind kind = pm::kind::command;
   std::vector<std::string> argv;        // not empty, no NUL inside
   std::vector<std::string> environment; // "NAME=value", complete
   std::string working_dir;              // empty: the keeper's
@@ -34,7 +37,8 @@ struct spawn_request {
   std::optional<int> umask;
   std::optional<int> nice;
   std::vector<resource_limit> limits;
-  bool stdin_pipe = false; // else /dev/null
+  bool stdin_pipe = false;          // else /dev/null
+  std::shared_ptr<unique_fd> input; // the child's stdin instead of either
   output_mode output = output_mode::log;
   std::string log_file; // absolute; used with output_mode::log
   bool protect = true;
@@ -50,8 +54,9 @@ struct spawn_request {
 struct run_exit {
   exit_status exit;
   timestamp at;
-  bool group_alive = false; // others of its process group live on
-  std::string stdout_text;  // with output_mode::capture
+  bool group_alive = false;            // others of its process group live on
+  std::optional<call_failure> failure; // of a task that threw
+  std::string stdout_text;             // with output_mode::capture
   std::string stderr_text;
   bool stdout_cut = false;
   bool stderr_cut = false;
@@ -60,12 +65,20 @@ struct run_exit {
 
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
-    return visit(field("exit", x.exit), field("at", x.at),
-                 field("group_alive", x.group_alive),
-                 field("stdout", x.stdout_text), field("stderr", x.stderr_text),
-                 field("stdout_cut", x.stdout_cut),
-                 field("stderr_cut", x.stderr_cut));
+    return visit(
+      field("exit", x.exit), field("at", x.at),
+      field("group_alive", x.group_alive), field("failure", x.failure),
+      field("stdout", x.stdout_text), field("stderr", x.stderr_text),
+      field("stdout_cut", x.stdout_cut), field("stderr_cut", x.stderr_cut));
   }
+};
+
+// What a run has written, with output_mode::capture.
+struct run_output {
+  std::string stdout_text;
+  std::string stderr_text;
+  bool stdout_cut = false; // more was written than `capture_max`
+  bool stderr_cut = false;
 };
 
 // A run that the keeper knows from before this node was there.
@@ -136,6 +149,12 @@ public:
 
   // Closes the child's stdin after all queued bytes.
   virtual void close_stdin(const run_id& run) = 0;
+
+  // Gives what a live run has written up to now, and forgets it
+  // (output_mode::capture; on the loop's thread). Nothing of a run that is over
+  // or unknown: `exited` has it.
+  virtual void collect(const run_id& run,
+                       std::function<void(run_output)> done) = 0;
 
   // Gives back credit for streamed output; see `stream_window`.
   virtual void consumed(const run_id& run, stream which, size_t bytes) = 0;

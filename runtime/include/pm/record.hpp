@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <pm/call.hpp>
 #include <pm/ids.hpp>
 #include <pm/spec.hpp>
 
@@ -86,6 +87,7 @@ struct process_state {
   std::optional<timestamp> started_at;
   std::optional<timestamp> ended_at;
   std::optional<exit_status> exit;      // of the last ended run
+  std::optional<call_outcome> outcome;  // of it, if it was a call
   int restart_count = 0;                // restarts by policy since defined
   int failures = 0;                     // in a row; what the backoff grows by
   std::optional<timestamp> retry_at;    // when a restart is due
@@ -104,8 +106,9 @@ struct process_state {
       field("run_asked", x.run_asked), field("run_id", x.run_id),
       field("identity", x.identity), field("started_at", x.started_at),
       field("ended_at", x.ended_at), field("exit", x.exit),
-      field("restart_count", x.restart_count), field("failures", x.failures),
-      field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
+      field("outcome", x.outcome), field("restart_count", x.restart_count),
+      field("failures", x.failures), field("retry_at", x.retry_at),
+      field("recent_starts", x.recent_starts),
       field("last_updated", x.last_updated),
       field("status_text", x.status_text));
   }
@@ -159,6 +162,8 @@ struct process_view {
   std::optional<int> exit_code;
   std::optional<std::string> exit_signal; // "TERM"
   std::optional<exit_reason> reason;
+  std::optional<json_text> result;     // of a call that returned
+  std::optional<call_failure> failure; // of one that did not
   pm::cause cause = pm::cause::user;
   int restart_count = 0;
   std::optional<timestamp> retry_at;
@@ -185,6 +190,7 @@ struct process_view {
       field("ended_at", x.ended_at), field("last_updated", x.last_updated),
       field("uptime_ms", x.uptime), field("exit_code", x.exit_code),
       field("exit_signal", x.exit_signal), field("exit_reason", x.reason),
+      field("result", x.result), field("failure", x.failure),
       field("cause", x.cause), field("restart_count", x.restart_count),
       field("retry_at", x.retry_at), field("status_text", x.status_text),
       field("log_file", x.log_file), field("working_dir", x.working_dir),
@@ -266,6 +272,7 @@ struct process_result {
   bool stdout_cut = false; // more was written than the limit allowed
   bool stderr_cut = false;
   exit_status exit;
+  std::optional<call_outcome> outcome; // of a call
   milliseconds duration{0};
 
   bool success() const noexcept {
@@ -280,7 +287,7 @@ struct process_result {
                  field("stderr", x.stderr_text),
                  field("stdout_cut", x.stdout_cut),
                  field("stderr_cut", x.stderr_cut), field("exit", x.exit),
-                 field("duration_ms", x.duration));
+                 field("outcome", x.outcome), field("duration_ms", x.duration));
   }
 };
 

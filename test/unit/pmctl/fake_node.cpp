@@ -13,7 +13,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "registry/json/json_fields.hpp"
+#include <pm/json_fields.hpp>
 
 namespace pm::test {
 

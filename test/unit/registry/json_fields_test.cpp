@@ -24,7 +24,7 @@ process_spec full_spec() {
   x.group = "g";
   x.umask = 022;
   x.nice = -3;
-  x.limits = {{"nofile", 1, std::nullopt}, {"core", std::nullopt, 7}};
+  x.limits = {{"nofile", 1, 7}, {"core", std::nullopt, std::nullopt}};
   x.autostart = false;
   x.replica = 2;
   x.restart = restart_mode::always;
@@ -78,6 +78,8 @@ process_record full_record() {
   s.started_at = noon;
   s.ended_at = noon + 1s;
   s.exit = exit_status{exit_reason::signaled, 1, 9};
+  s.outcome =
+    call_outcome{{"[1,{\"a\":null}]"}, call_failure{"ValueError", "m", "tb"}};
   s.restart_count = 5;
   s.failures = 6;
   s.retry_at = noon + 2s;
@@ -166,6 +168,8 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     1,
                     "TERM",
                     exit_reason::timeout,
+                    json_text{"1"},
+                    call_failure{"T", "m", "b"},
                     cause::probe,
                     2,
                     noon,
@@ -180,8 +184,14 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     4096};
   require_no_default(view);
   require_round_trip(view);
-  process_result result{
-    "h", "out", "err", true, true, {exit_reason::exited, 3, 9}, 7ms};
+  process_result result{"h",
+                        "out",
+                        "err",
+                        true,
+                        true,
+                        {exit_reason::exited, 3, 9},
+                        call_outcome{{"1"}, call_failure{"T", "m", "b"}},
+                        7ms};
   require_no_default(result);
   require_round_trip(result);
   process_event event{1,

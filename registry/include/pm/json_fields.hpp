@@ -72,6 +72,11 @@ void write(writer& out, const T& x) {
     out.Bool(x);
   } else if constexpr (std::is_same_v<T, std::string>) {
     write_text(out, x);
+  } else if constexpr (std::is_same_v<T, json_text>) {
+    if (x.text.empty())
+      out.Null();
+    else
+      out.RawValue(x.text.data(), x.text.size(), rapidjson::kObjectType);
   } else if constexpr (std::is_same_v<T, run_id>) {
     write_text(out, x.str());
   } else if constexpr (std::is_same_v<T, ec> || named_enum<T>) {
@@ -254,6 +259,12 @@ expected<void> read(const value& in, T& x, const place& where) {
     if (!in.IsString())
       return wrong_type(where, "a string");
     x.assign(in.GetString(), in.GetStringLength());
+  } else if constexpr (std::is_same_v<T, json_text>) {
+    rapidjson::StringBuffer buffer;
+    writer out{buffer};
+    in.Accept(out);
+    x.text = in.IsNull() ? std::string{}
+                         : std::string{buffer.GetString(), buffer.GetSize()};
   } else if constexpr (std::is_same_v<T, run_id>) {
     return read_text(in, x, where, "a run id", &run_id::parse);
   } else if constexpr (std::is_same_v<T, timestamp>) {

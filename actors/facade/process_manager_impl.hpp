@@ -1,0 +1,109 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+
+#include <pm/node.hpp>
+#include <pm/process_manager.hpp>
+
+namespace pm {
+
+// What the courier does next. Never leaves this program.
+struct courier_job {
+  std::function<void(caf::event_based_actor*)> run;
+};
+
+} // namespace pm
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<pm::courier_job>)
+
+namespace pm {
+
+inline request_context context_of(std::string_view correlation_id) {
+  request_context result;
+  result.correlation_id = correlation_id;
+  return result;
+}
+
+inline process_handle handle_of(const process_view& x) {
+  return {x.handle_id, x.kind, x.run_id, x.pid, x.log_file, x.created_at};
+}
+
+// Completes a request whose answer will never come: the courier is gone.
+template <class T>
+struct last_outcome {
+  explicit last_outcome(std::shared_ptr<detail::async_state<T>> x)
+    : state(std::move(x)) {}
+
+  ~last_outcome() {
+    state->complete(to_caf({ec::shutting_down, "the process manager is gone"}));
+  }
+
+  std::shared_ptr<detail::async_state<T>> state;
+};
+
+struct process_manager::impl {
+  impl(caf::actor_system& x, pm::on_exit y) : system(x), on_exit(y) {
+    courier = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+      return {
+        [self](const std::shared_ptr<courier_job>& job) { job->run(self); }};
+    });
+    elsewhere = [&in = system](std::function<void()> fn) {
+      in.spawn([fn = std::move(fn)](caf::event_based_actor*) { fn(); });
+    };
+  }
+
+  ~impl() { caf::anon_send_exit(courier, caf::exit_reason::user_shutdown); }
+
+  // Asks the manager; what it answers goes through `convert` to `to`. One
+  // thread's requests reach the manager in its order.
+  template <class Reply, class T, class Convert, class... Ts>
+  void ask(const async<T>& to, caf::duration deadline, Convert convert,
+           Ts... message) {
+    auto state = to.shared();
+    if (problem)
+      return state->complete(to_caf(*problem));
+    auto job = std::make_shared<courier_job>();
+    auto last = std::make_shared<last_outcome<T>>(state);
+    job->run = [last, deadline, convert, run = elsewhere,
+                target = node->manager(),
+                message...](caf::event_based_actor* self) {
+      self->request(target, deadline, message...)
+        .then(
+          [last, convert, run](Reply& reply) {
+            last->state->complete(convert(std::move(reply)), run);
+          },
+          [last, run](const caf::error& why) {
+            last->state->complete(to_caf(from_caf(why)), run);
+          });
+    };
+    caf::anon_send(courier, std::move(job));
+  }
+
+  template <class T, class... Ts>
+  async<T> ask_for(Ts... message) {
+    async<T> result;
+    ask<T>(
+      result, caf::infinite, [](T&& x) { return std::move(x); },
+      std::move(message)...);
+    return result;
+  }
+
+  // Nobody waits: for cancellations.
+  void stop(const std::string& handle_id) {
+    (void)ask_for<change_outcome>(stop_atom::value, handle_id, true,
+                                  request_context{});
+  }
+
+  caf::actor_system& system;
+  pm::on_exit on_exit;
+  call_pool_options calls;
+  caf::actor courier;
+  detail::elsewhere elsewhere;
+  std::optional<error> problem;
+  std::unique_ptr<pm::node> node;
+};
+
+} // namespace pm

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <caf/fwd.hpp>
+
+#include <pm/process_host.hpp>
+#include <pm/task.hpp>
+
+#include "actors/tasks/task_executor.hpp"
+
+namespace pm {
+
+// A task and how often it is run.
+struct task_plan {
+  task_body body;
+  std::optional<milliseconds> interval; // none: once
+};
+
+// The host of runs that are tasks inside this program; those of all other
+// kinds it hands on. A stop signal asks a task to stop; SIGKILL gives up on
+// one that does not. Any thread.
+class task_host : public process_host {
+public:
+  // `processes` must outlive it.
+  task_host(caf::actor_system& system, process_host& processes,
+            std::function<void(const std::string&)> note);
+
+  // Waits for tasks that are in the middle of something.
+  ~task_host() override;
+
+  // What the task of this handle id does, from its next start on.
+  void define(const std::string& handle_id, task_plan plan);
+
+  void spawn(spawn_request what, std::shared_ptr<run_events> to) override;
+  void adopt(spawn_request what, std::shared_ptr<run_events> to) override;
+  void signal(const run_id& run, int number, signal_scope scope) override;
+  void watch_group(const run_id& run) override;
+  void write_stdin(const run_id& run, std::string bytes,
+                   std::function<void(expected<void>)> done) override;
+  void close_stdin(const run_id& run) override;
+  void collect(const run_id& run,
+               std::function<void(run_output)> done) override;
+  void consumed(const run_id& run, stream which, size_t bytes) override;
+  void acknowledge(const run_id& run) override;
+
+private:
+  struct host_link;
+  class task_run;
+
+  std::shared_ptr<task_run> find(const run_id& run);
+  void forget(const run_id& run);
+  task_executor& runner();
+
+  caf::actor_system& system_;
+  process_host& processes_;
+  std::function<void(const std::string&)> note_;
+  std::shared_ptr<host_link> link_;
+  std::mutex mutex_;
+  std::map<std::string, task_plan> plans_;
+  std::map<run_id, std::shared_ptr<task_run>> runs_;
+  std::unique_ptr<task_executor> executor_; // with the first task
+};
+
+} // namespace pm

@@ -1,0 +1,150 @@
+#include "test/facade/facade_fixture.hpp"
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+#include <caf/event_based_actor.hpp>
+
+// Tasks inside the program, under the verbs of all processes.
+
+using namespace pm::test;
+using namespace std::chrono_literals;
+
+BOOST_FIXTURE_TEST_SUITE(tasks, facade_fixture)
+
+BOOST_AUTO_TEST_CASE(a_task_that_returns_has_ended_well) {
+  auto& pm = open();
+  value_of(pm.start_async_task([] {}, {.handle_id = "once"}));
+  auto ended = value_of(pm.wait_for_process("once"));
+  BOOST_TEST(to_string(ended.status) == "stopped");
+  BOOST_TEST(to_string(ended.kind) == "task");
+  BOOST_TEST(ended.exit_code.value() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_task_throws_is_its_failure) {
+  auto& pm = open();
+  value_of(pm.start_async_task(
+    [] { throw std::runtime_error{"no disk"}; },
+    {.handle_id = "bad", .restart = pm::restart_mode::never}));
+  auto ended = value_of(pm.wait_for_process("bad"));
+  BOOST_TEST(to_string(ended.status) == "failed");
+  BOOST_TEST(ended.exit_code.value() == 1);
+  BOOST_REQUIRE(ended.failure.has_value());
+  BOOST_TEST(ended.failure->type == "std::runtime_error");
+  BOOST_TEST(ended.failure->message == "no disk");
+}
+
+BOOST_AUTO_TEST_CASE(a_failing_task_is_restarted_by_policy_until_it_gives_up) {
+  auto& pm = open();
+  std::atomic<int> lives{0};
+  value_of(pm.start_async_task(
+    [&lives] {
+      ++lives;
+      throw std::runtime_error{"again"};
+    },
+    {.handle_id = "flaky"}));
+  BOOST_TEST(wait_until([&] {
+    return to_string(value_of(pm.get_status("flaky")).status) == "failed";
+  }));
+  BOOST_TEST(lives == 5); // start_limit
+  BOOST_TEST(value_of(pm.get_status("flaky")).restart_count == 4);
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_is_cancelled_where_it_waits) {
+  auto& pm = open();
+  std::atomic<bool> was_told{false};
+  value_of(pm.start_async_task(
+    [&was_told]() -> pm::async<void> {
+      auto slept = co_await pm::sleep_for(1000s);
+      was_told = !slept;
+    },
+    {.handle_id = "sleeper"}));
+  BOOST_TEST(value_of(pm.stop_process("sleeper")));
+  BOOST_TEST(was_told);
+  BOOST_TEST(value_of(pm.get_status("sleeper")).exit_code.value() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_coroutine_runs_commands_and_goes_on_in_its_thread) {
+  auto& pm = open();
+  std::atomic<bool> same_thread{false};
+  std::string said;
+  value_of(pm.start_async_task(
+    [&]() -> pm::async<void> {
+      auto before = std::this_thread::get_id();
+      auto result = co_await pm.run_cli({"echo", "hello"});
+      said = result->stdout_text;
+      same_thread = before == std::this_thread::get_id();
+    },
+    {.handle_id = "worker"}));
+  value_of(pm.wait_for_process("worker"));
+  BOOST_TEST(said == "hello\n");
+  BOOST_TEST(same_thread);
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_token_ends_a_loop) {
+  auto& pm = open();
+  std::atomic<bool> in_loop{false};
+  value_of(pm.start_async_task(
+    [&in_loop](std::stop_token stopped) {
+      while (!stopped.stop_requested()) {
+        in_loop = true;
+        std::this_thread::sleep_for(1ms);
+      }
+    },
+    {.handle_id = "loop"}));
+  BOOST_TEST(wait_until([&] { return in_loop.load(); }));
+  BOOST_TEST(value_of(pm.stop_process("loop")));
+}
+
+BOOST_AUTO_TEST_CASE(
+  a_task_that_blocks_its_thread_is_told_of_and_harms_nobody) {
+  auto& pm = open();
+  std::atomic<bool> go_on{false};
+  value_of(pm.start_async_task(
+    [&go_on] {
+      while (!go_on)
+        std::this_thread::sleep_for(1ms);
+    },
+    {.handle_id = "hog"}));
+  std::atomic<int> ticks{0};
+  value_of(
+    pm.start_async_task([&ticks] { ++ticks; }, {.handle_id = "tick"}, 5ms));
+  BOOST_TEST(wait_until([&] { return ticks > 3; }));
+  BOOST_TEST(was_noted("task 'hog' blocks its thread"));
+  // It cannot be killed; it is given up, and says so.
+  BOOST_TEST(value_of(pm.stop_process("hog", {.force = true})));
+  auto hog = value_of(pm.get_status("hog"));
+  BOOST_TEST(hog.exit_signal.value() == "KILL");
+  BOOST_TEST(hog.failure->type == "pm.Abandoned");
+  go_on = true;
+}
+
+BOOST_AUTO_TEST_CASE(an_actor_is_a_task) {
+  auto& pm = open();
+  value_of(pm.start_async_task(
+    [](caf::actor_system& in) {
+      return in.spawn([](caf::event_based_actor*) -> caf::behavior {
+        return {[](int x) { return x; }};
+      });
+    },
+    {.handle_id = "actor"}));
+  BOOST_TEST(to_string(value_of(pm.get_status("actor")).status) == "running");
+  BOOST_TEST(value_of(pm.stop_process("actor")));
+  BOOST_TEST(value_of(pm.get_status("actor")).exit_code.value() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_of_a_program_that_is_gone_is_not_running) {
+  auto& pm = open();
+  value_of(pm.start_async_task(
+    []() -> pm::async<void> { co_await pm::sleep_for(1000s); },
+    {.handle_id = "mine"}));
+  auto& next = open();
+  BOOST_TEST(to_string(value_of(next.get_status("mine")).status) == "stopped");
+  auto why = error_of(next.start_process(
+    {.handle_id = "other", .spec = {.kind = pm::kind::task}}));
+  BOOST_TEST(why.text.find("this program has no task of that name")
+             != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
