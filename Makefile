@@ -61,6 +61,7 @@ fuzz: setup-all build/fuzz/build.ninja
 bench: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) $(PROGRAMS) test/bench/all
 	@$(BUILD)/bin/bench_run
+	@$(BUILD)/bin/bench_calls
 	@$(BUILD)/bin/bench_registry
 	@$(BUILD)/bin/bench_node $(BUILD)/bin
 

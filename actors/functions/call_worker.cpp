@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -44,18 +46,40 @@ int take_channel() {
   return channel;
 }
 
-bool read_all(int fd, char* to, size_t size) {
-  while (size > 0) {
-    auto count = ::read(fd, to, size);
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count <= 0)
-      return false;
-    to += count;
-    size -= static_cast<size_t>(count);
+// Reads ahead: a call mostly comes whole with one read.
+class frame_reader {
+public:
+  explicit frame_reader(int fd) : fd_(fd) {}
+
+  bool read(char* to, size_t size) {
+    while (size > 0) {
+      auto ready = std::min(size, buffer_.size() - at_);
+      std::memcpy(to, buffer_.data() + at_, ready);
+      at_ += ready;
+      to += ready;
+      size -= ready;
+      if (size > 0 && !fill())
+        return false;
+    }
+    return true;
   }
-  return true;
-}
+
+private:
+  bool fill() {
+    buffer_.resize(64u << 10);
+    ssize_t count;
+    do
+      count = ::read(fd_, buffer_.data(), buffer_.size());
+    while (count < 0 && errno == EINTR);
+    buffer_.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    at_ = 0;
+    return count > 0;
+  }
+
+  int fd_;
+  std::string buffer_;
+  size_t at_ = 0;
+};
 
 void write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -99,15 +123,16 @@ public:
   // Serves until there is nothing more; returns the exit code.
   int serve() {
     auto me = ::getpid();
+    frame_reader in{channel_};
     for (;;) {
       char head_bytes[calls::frame_head_size];
-      if (!read_all(channel_, head_bytes, sizeof(head_bytes)))
+      if (!in.read(head_bytes, sizeof(head_bytes)))
         return 0;
       auto head = calls::decode_head({head_bytes, sizeof(head_bytes)});
       if (!head)
         return 1;
       std::string body(head->size, '\0');
-      if (!read_all(channel_, body.data(), body.size()))
+      if (!in.read(body.data(), body.size()))
         return 0;
       auto [kind, text] = answer(body);
       if (::getpid() != me)
