@@ -38,23 +38,38 @@ process_manager::start_cli_background(argv command,
 
 // -- functions ----------------------------------------------------------------
 
-async<call_result> process_manager::call(kind which, call_spec what,
-                                         function_call_options options) {
+std::function<void()> process_manager::call(kind which, const call_spec& what,
+                                            function_call_options options,
+                                            outcome_fn done) {
+  if (impl_->problem) {
+    done(to_caf(*impl_->problem));
+    return {};
+  }
+  return impl_->node->call_function(
+    which, what, options.timeout,
+    [done = std::move(done)](expected<call_result> x) {
+      if (x)
+        done(std::move(*x));
+      else
+        done(to_caf(x.error()));
+    });
+}
+
+async<call_result>
+process_manager::call_for_result(kind which, const call_spec& what,
+                                 function_call_options options) {
   async<call_result> result;
   auto state = result.shared();
-  if (impl_->problem) {
-    state->complete(to_caf(*impl_->problem));
-    return result;
-  }
-  state->on_cancel(impl_->node->call_function(
-    which, what, options.timeout,
-    [state, run = impl_->elsewhere](expected<call_result> x) {
-      if (x)
-        state->complete(std::move(*x), run);
-      else
-        state->complete(to_caf(x.error()), run);
-    }));
+  state->on_cancel(
+    call(which, what, options,
+         [state, run = elsewhere()](const caf::expected<call_result>& x) {
+           state->complete(x, run);
+         }));
   return result;
+}
+
+const detail::elsewhere& process_manager::elsewhere() const noexcept {
+  return impl_->elsewhere;
 }
 
 async<call_result>
@@ -63,7 +78,7 @@ process_manager::run_function(const std::string& name, std::string args,
   call_spec what;
   what.name = name;
   what.args = std::move(args);
-  return call(kind::function, std::move(what), options);
+  return call_for_result(kind::function, what, options);
 }
 
 async<call_result> process_manager::run_python(const std::string& function,
@@ -74,7 +89,7 @@ async<call_result> process_manager::run_python(const std::string& function,
   what.name = function;
   what.args = std::move(args);
   what.kwargs = std::move(kwargs);
-  return call(kind::python, std::move(what), options);
+  return call_for_result(kind::python, what, options);
 }
 
 async<process_handle> process_manager::start_function_background(

@@ -262,8 +262,18 @@ public:
 private:
   struct impl;
 
-  async<call_result> call(kind which, call_spec what,
-                          function_call_options options);
+  using outcome_fn = std::function<void(const caf::expected<call_result>&)>;
+
+  // Makes a call; `done` is called on the loop's thread. Gives what withdraws
+  // it.
+  std::function<void()> call(kind which, const call_spec& what,
+                             function_call_options options, outcome_fn done);
+
+  async<call_result> call_for_result(kind which, const call_spec& what,
+                                     function_call_options options);
+
+  // Where continuations run.
+  const detail::elsewhere& elsewhere() const noexcept;
 
   std::unique_ptr<impl> impl_;
 };
@@ -300,12 +310,15 @@ auto process_manager::run_function(function_call_options options,
     typename functions::signature<std::decay_t<decltype(Fn)>>::result>;
   (void)functions::by_symbol<Fn>::is_registered;
   async<result> mine;
-  auto theirs = run_function(functions::symbol_name<Fn>(),
-                             functions::arguments_text(args...), options);
-  mine.shared()->on_cancel([theirs] { theirs.cancel(); });
-  theirs.then([state = mine.shared()](const caf::expected<call_result>& x) {
-    state->complete(functions::read_result<result>(x));
-  });
+  call_spec what;
+  what.name = functions::symbol_name<Fn>();
+  what.args = functions::arguments_text(args...);
+  auto state = mine.shared();
+  state->on_cancel(
+    call(kind::function, what, options,
+         [state, run = elsewhere()](const caf::expected<call_result>& x) {
+           state->complete(functions::read_result<result>(x), run);
+         }));
   return mine;
 }
 
