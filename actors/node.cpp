@@ -75,6 +75,10 @@ public:
 
   int keeper_pid() const override { return keeper_pid_; }
 
+  uint64_t dropped_bytes(const run_id& run) const override {
+    return host_->dropped_bytes(run);
+  }
+
   void define_task(const std::string& handle_id, task_body body,
                    std::optional<milliseconds> interval) override {
     tasks_->define(handle_id, {std::move(body), interval});

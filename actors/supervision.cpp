@@ -132,6 +132,7 @@ make_spawn_request(const supervision& on, const process_record& record,
   request.nice = spec.nice;
   request.limits = spec.limits;
   request.log_file = log_file_of(on, definition);
+  request.log_rules = spec.log;
   request.protect = spec.log.protect;
   return request;
 }

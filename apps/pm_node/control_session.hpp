@@ -54,6 +54,7 @@ struct control_context {
   std::function<std::string()> program_path; // of this node
   std::function<void(std::string)> note;     // a line for the node's log
   std::shared_ptr<usage_sampler> usage;
+  std::function<uint64_t(const run_id&)> dropped_bytes; // of a live run
 };
 
 // The client's end of a session: lines out, and who it is.

@@ -92,6 +92,9 @@ void control_session_state::list(request x, param_reader& params) {
 // Fills in what the processes use; goes on in usage_done.
 void control_session_state::sample(const request& x,
                                    std::vector<process_view> views) {
+  for (auto& view : views)
+    if (auto run = run_id::parse(view.run_id); run && view.pid)
+      view.dropped_bytes = on_->dropped_bytes(*run);
   on_->usage->submit(
     std::move(views), [me = control_session_actor{self_},
                        id = x.id](std::vector<process_view> filled) {

@@ -254,6 +254,9 @@ expected<void> daemon::listen(caf::actor_system& system) {
     log_.line(log_level::debug, text);
   };
   control_->usage = std::make_shared<usage_sampler>();
+  control_->dropped_bytes = [this](const run_id& run) {
+    return node_->dropped_bytes(run);
+  };
   auto server = line_server::listen(
     *loop_, node_->state_dir() + "/control.sock", make_handlers(system));
   if (!server)

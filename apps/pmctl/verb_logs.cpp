@@ -29,6 +29,7 @@ struct logs_options {
   std::optional<size_t> lines;
   bool times = false;
   std::string since;
+  std::optional<uint64_t> since_seq;
   bool only_stdout = false;
   bool only_stderr = false;
 };
@@ -48,8 +49,12 @@ expected<timestamp> parse_since(const std::string& text, timestamp now) {
 // Several logs as one, in the order of time.
 class merged_logs {
 public:
+  // Those that are open already stay as they are.
   expected<void> open(std::vector<log_source> sources, const log_query& query) {
     for (auto& from : sources) {
+      if (std::any_of(logs_.begin(), logs_.end(),
+                      [&](auto& x) { return x.from.path == from.path; }))
+        continue;
       auto cursor = log_cursor::open(from.path, query);
       if (!cursor)
         return tl::make_unexpected(std::move(cursor.error()));
@@ -88,8 +93,8 @@ public:
   }
 
   expected<void> watch(log_waiter& waiter) {
-    for (auto& log : logs_)
-      if (auto ok = waiter.add(log.from.path); !ok)
+    for (; watched_ < logs_.size(); ++watched_)
+      if (auto ok = waiter.add(logs_[watched_].from.path); !ok)
         return ok;
     return {};
   }
@@ -130,30 +135,62 @@ private:
   }
 
   std::vector<log> logs_;
+  size_t watched_ = 0;
   std::priority_queue<head> heads_;
 };
+
+// Of the names before the lines.
+size_t width_of(const std::vector<log_source>& sources) {
+  size_t result = 0;
+  for (auto& from : sources)
+    result = std::max(result, from.handle_id.size());
+  return result;
+}
 
 bool nobody_reads() {
   pollfd out{STDOUT_FILENO, 0, 0};
   return poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLNVAL)) != 0;
 }
 
-int follow(merged_logs& logs, const log_look& show) {
+// True if processes that are defined later may be meant too.
+bool is_open_ended(const std::vector<std::string>& names) {
+  return names.empty()
+         || std::any_of(names.begin(), names.end(), [](auto& name) {
+              return name.find_first_of("*?[") != std::string::npos;
+            });
+}
+
+int follow(session& here, const logs_options& options, merged_logs& logs,
+           log_look& show) {
   auto waiter = log_waiter::make();
   if (!waiter)
     return session::refuse(waiter.error());
-  if (auto ok = logs.watch(*waiter); !ok)
-    return session::refuse(ok.error());
+  auto looks_for_more = is_open_ended(options.names);
+  auto looked_at = std::chrono::steady_clock::now();
   while (!nobody_reads()) {
+    if (auto ok = logs.watch(*waiter); !ok)
+      return session::refuse(ok.error());
     if (auto ok = logs.drain(show); !ok)
       return session::refuse(ok.error());
     waiter->wait(reader_check);
+    auto now = std::chrono::steady_clock::now();
+    if (!looks_for_more || now - looked_at < reader_check)
+      continue;
+    looked_at = now;
+    // No node for a moment: what is followed goes on.
+    if (auto more = find_logs(here, options.names); more) {
+      show.name_width = std::max(show.name_width, width_of(*more));
+      if (auto ok = logs.open(std::move(*more), {}); !ok)
+        return session::refuse(ok.error());
+    }
   }
   return done;
 }
 
 int show_logs(session& here, const logs_options& options) {
-  log_query query{options.lines, std::nullopt, std::nullopt};
+  log_query query;
+  query.lines = options.lines;
+  query.since_offset = options.since_seq;
   if (!options.since.empty()) {
     auto since = parse_since(options.since, time_now());
     if (!since) {
@@ -161,7 +198,7 @@ int show_logs(session& here, const logs_options& options) {
       return usage;
     }
     query.since = *since;
-  } else if (options.follow && !query.lines) {
+  } else if (options.follow && !query.lines && !query.since_offset) {
     query.lines = follow_lines;
   }
   if (options.only_stdout != options.only_stderr)
@@ -172,13 +209,12 @@ int show_logs(session& here, const logs_options& options) {
     return session::refuse(sources.error());
   log_look show{here.options.json, options.times, 0, here.shown()};
   if (sources->size() > 1)
-    for (auto& from : *sources)
-      show.name_width = std::max(show.name_width, from.handle_id.size());
+    show.name_width = width_of(*sources);
   merged_logs logs;
   if (auto ok = logs.open(std::move(*sources), query); !ok)
     return session::refuse(ok.error());
   if (options.follow)
-    return follow(logs, show);
+    return follow(here, options, logs, show);
   if (auto ok = logs.drain(show); !ok)
     return session::refuse(ok.error());
   logs.flush(show);
@@ -207,6 +243,10 @@ void add_log_verbs(command_line& to) {
                 "Only what came after this time (RFC 3339, or 5m: that long "
                 "ago)")
     ->type_name("TIME");
+  verb
+    .add_option("--since-seq", options->since_seq,
+                "Only lines from this number on, as --json gives them")
+    ->type_name("SEQ");
   verb.add_flag("--stdout", options->only_stdout, "Only standard output");
   verb.add_flag("--stderr", options->only_stderr, "Only standard error");
 }

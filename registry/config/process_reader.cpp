@@ -67,6 +67,14 @@ void take(const node& x, milliseconds& to) {
     to = *duration;
 }
 
+// A size: a number of bytes, or a text as "64KiB".
+void take(const node& x, uint64_t& to) {
+  if (x.is(node_type::integer))
+    to = static_cast<uint64_t>(x.integer);
+  else if (x.is(node_type::string))
+    to = parse_size(x.text).value_or(0);
+}
+
 template <class T>
 void take(const node& x, std::optional<T>& to) {
   take(x, to.emplace());
@@ -200,6 +208,12 @@ constexpr key_row shutdown_rows[] = {
 constexpr key_row log_rows[] = {
   {"file", [](auto& x, auto& r) { take(x, r.to.spec.log.file); }},
   {"protect", [](auto& x, auto& r) { take(x, r.to.spec.log.protect); }},
+  {"size_max", [](auto& x, auto& r) { take(x, r.to.spec.log.size_max); }},
+  {"rotate_every",
+   [](auto& x, auto& r) { take(x, r.to.spec.log.rotate_every); }},
+  {"files_max", [](auto& x, auto& r) { take(x, r.to.spec.log.files_max); }},
+  {"age_max", [](auto& x, auto& r) { take(x, r.to.spec.log.age_max); }},
+  {"compress", [](auto& x, auto& r) { take(x, r.to.spec.log.compress); }},
 };
 
 void read_success_exit_codes(const node& x, reading& r) {

@@ -31,6 +31,12 @@ expected<void> check_format(std::string_view name, std::string_view text) {
     return outcome(parse_duration(text));
   if (name == "signal")
     return outcome(parse_signal(text));
+  if (name == "size") {
+    auto size = parse_size(text);
+    if (size && *size == 0)
+      return fail(ec::invalid_argument, "a size is above 0");
+    return outcome(std::move(size));
+  }
   if (name == "limit")
     return outcome(parse_limit(text));
   return {};

@@ -47,6 +47,15 @@ public:
 
   bool is_open() const noexcept { return static_cast<bool>(file_); }
 
+  // Where the next byte goes, as of the last `take`: the file's size.
+  uint64_t size() const noexcept { return offset_; }
+
+  // True if it has a size and an index, so that it can be rotated.
+  bool is_regular() const noexcept { return file_ && is_regular_; }
+
+  // True if another file, or none, is at `path` now.
+  bool was_replaced(const char* path) const noexcept;
+
   // True if it failed a moment ago and is not tried again yet.
   bool is_paused(steady_time now) const noexcept {
     return in_trouble_ && now < retry_at_;
@@ -60,7 +69,6 @@ private:
   bool open(const char* path) noexcept;
   void open_index(const char* path, uint64_t size) noexcept;
   void reset_index() noexcept;
-  bool was_replaced(const char* path) const noexcept;
   void note(const log_mark& from, steady_time now) noexcept;
   void unnote() noexcept;
   ssize_t move(int pipe, size_t max, std::span<char> scratch) noexcept;

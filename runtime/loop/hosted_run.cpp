@@ -65,7 +65,7 @@ expected<void> hosted_run::take_output(stream which, unique_fd pipe) {
   how.mode = request_.output;
   how.capture_max = request_.capture_max;
   if (how.mode == output_mode::log)
-    how.log = place_.logs.at(request_.log_file);
+    how.log = place_.logs.at(request_.log_file, request_.log_rules);
   auto x =
     std::make_unique<pipe_watcher>(std::move(pipe), std::move(how), *this);
   auto done = x->prepare(place_.loop);

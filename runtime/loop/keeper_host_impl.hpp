@@ -22,7 +22,10 @@ public:
     : loop_(loop),
       options_(std::move(options)),
       boot_id_(std::move(boot_id)),
-      logs_(options_.log_files_max, options_.on_trouble),
+      logs_(options_.log_files_max, options_.on_trouble,
+            [this](std::function<void()> fn, std::function<void()> done) {
+              loop_.work(std::move(fn), std::move(done));
+            }),
       channel_(loop, *this, options_.spawn_queue_max),
       place_{loop_,
              logs_,

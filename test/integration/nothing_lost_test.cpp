@@ -25,6 +25,22 @@ BOOST_AUTO_TEST_CASE(ten_kills_of_the_node) {
   BOOST_TEST(end_and_check() == 0u);
 }
 
+// Files change while the halves die.
+BOOST_AUTO_TEST_CASE(kills_among_rotations) {
+  start_writers(
+    4, 1, R"({"size_max": "150KB", "files_max": 10000, "compress": "gzip"})");
+  for (int i = 0; i < 12; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{random()() % 200});
+    if (i % 4 == 3)
+      kill_both();
+    else
+      kill_node();
+    check_same_processes();
+  }
+  auto unknown = end_and_check();
+  BOOST_TEST_MESSAGE(unknown << " exits of 4 are unknown");
+}
+
 BOOST_AUTO_TEST_CASE(ten_kills_of_the_keeper) {
   start_writers(10);
   for (int i = 0; i < 10; ++i) {

@@ -31,16 +31,18 @@ public:
 
   // Starts a node with `count` writers w0, w1, ...; wN exits with N modulo 100.
   // `pause_ms` is between two blocks of one writer.
-  void start_writers(int count, int pause_ms = 1) {
+  void start_writers(int count, int pause_ms = 1, const std::string& log = {},
+                     const std::string& more = {}) {
     count_ = count;
-    std::string config = "{\"processes\": {";
+    std::string config = "{\"processes\": {" + more;
     for (int i = 0; i < count; ++i)
-      config += fmt::format(
-        R"("w{}": {{"command": ["{}", "w{}", "{}", "{}", "{}"],)"
-        R"( "restart": "never"}},)",
-        i, child("child_numbered"), i, i % 100, stop_file(), pause_ms);
+      config +=
+        fmt::format(R"("w{}": {{"command": ["{}", "w{}", "{}", "{}", "{}"],)"
+                    R"( "restart": "never"{}}},)",
+                    i, child("child_numbered"), i, i % 100, stop_file(),
+                    pause_ms, log.empty() ? "" : ", \"log\": " + log);
     start(config + "}}");
-    BOOST_REQUIRE(wait_until([&] { return pids().size() == writers(); }));
+    BOOST_REQUIRE(wait_until([&] { return pids().size() >= writers(); }));
     pids_ = pids();
   }
 
@@ -149,9 +151,34 @@ public:
 
   std::mt19937& random() { return random_; }
 
-private:
+  // The numbers of the lines in one file, which must be whole and without a
+  // gap; the first and the one behind the last.
+  std::pair<long, long> numbers_in(const std::string& path) {
+    std::ifstream in{path};
+    std::string name;
+    std::string number;
+    std::string check;
+    long first = -1;
+    long next = -1;
+    while (in >> name >> number >> check) {
+      if (number == "end")
+        break;
+      auto text = name + " " + number;
+      auto value = std::atol(number.c_str());
+      if (check != fmt::format("{:08x}", fnv1a(text))
+          || (next >= 0 && value != next)) {
+        BOOST_ERROR(path << ": " << text << " " << check << " behind " << next);
+        return {first, next};
+      }
+      first = first < 0 ? value : first;
+      next = value + 1;
+    }
+    return {first, next};
+  }
+
   std::string stop_file() const { return directory().file("stop"); }
 
+private:
   static uint32_t fnv1a(std::string_view text) {
     uint32_t result = 2166136261u;
     for (unsigned char c : text)
@@ -161,8 +188,7 @@ private:
 
   // The count that the last line names; 0: it is not there yet.
   long log_end(const std::string& name) {
-    std::ifstream in{state_dir() + "/logs/" + name + ".log"};
-    in.seekg(-64, std::ios::end);
+    std::istringstream in{ctl({"logs", "-n", "1", name}).out};
     std::string word;
     while (in >> word)
       if (word == "end" && in >> word)
@@ -172,7 +198,7 @@ private:
 
   // Each line once, whole, and in order.
   void check_log(const std::string& name) {
-    std::ifstream in{state_dir() + "/logs/" + name + ".log"};
+    std::istringstream in{ctl({"logs", name}).out};
     std::string line;
     long next = 0;
     while (std::getline(in, line)) {

@@ -79,6 +79,10 @@ public:
 
   virtual int keeper_pid() const = 0;
 
+  // Bytes of a live run's output that its log could not take. On the loop's
+  // thread.
+  virtual uint64_t dropped_bytes(const run_id& run) const = 0;
+
   // Has the keeper start this program again with `argv`, in this directory and
   // environment, when it dies without `goodbye`; see keeper_connection::ready.
   // For programs of their own, not for services that embed a node.

@@ -25,7 +25,9 @@ struct log_line {
   int64_t time_us = 0; // the same in microseconds since 1970 UTC; 0: unknown
   std::optional<pm::stream> which;
   pm::run_id run_id;    // nil: unknown
-  uint64_t offset = 0;  // of the line's first byte in the file
+  // Number of the line's first byte since the log began: rotation does not
+  // change it, and no later line has it.
+  uint64_t offset = 0;
   std::string text;     // without its newline
   bool complete = true; // false: no newline has followed yet
 };
@@ -37,12 +39,13 @@ constexpr size_t log_line_max = 1u << 20;
 struct log_query {
   std::optional<size_t> lines;    // begin with the last N lines; absent: all
   std::optional<timestamp> since; // pass over what is known to be older
+  std::optional<uint64_t> since_offset; // begin with this byte's number
   std::optional<pm::stream> only; // pass over what is known to be the other
 };
 
-// Reads one log file from where the query says on, and what is appended after
-// that. A file that was deleted, replaced or truncated is noticed and read
-// from its beginning. Lines of stdout and stderr that were written in parts
+// Reads one log from where the query says on, first its rotated files, and what
+// is appended after that, also beyond the next rotation. A file that was
+// deleted, replaced or truncated is noticed and read from its beginning. Lines of stdout and stderr that were written in parts
 // are put together again for each stream. Belongs to one thread.
 class log_cursor {
 public:

@@ -41,6 +41,7 @@ struct spawn_request {
   std::shared_ptr<unique_fd> input; // the child's stdin instead of either
   output_mode output = output_mode::log;
   std::string log_file; // absolute; used with output_mode::log
+  log_spec log_rules;   // how that file is rotated; its `file` is not used
   bool protect = true;
   size_t capture_max = 16u << 20;
 

@@ -176,6 +176,7 @@ struct process_view {
   bool wanted = false;
   std::optional<double> cpu_percent;
   std::optional<uint64_t> rss_bytes;
+  std::optional<uint64_t> dropped_bytes; // that the log could not take
 
   bool operator==(const process_view&) const = default;
 
@@ -196,7 +197,8 @@ struct process_view {
       field("log_file", x.log_file), field("working_dir", x.working_dir),
       field("environment", x.environment), field("labels", x.labels),
       field("origin", x.origin), field("wanted", x.wanted),
-      field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes));
+      field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes),
+      field("dropped_bytes", x.dropped_bytes));
   }
 };
 

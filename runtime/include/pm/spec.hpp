@@ -78,7 +78,7 @@ struct resource_limit {
 };
 
 // How rotated logs are kept.
-#define PM_COMPRESSIONS(X) X(none) X(gzip) X(zstd)
+#define PM_COMPRESSIONS(X) X(none) X(gzip)
 PM_ENUM(compression, PM_COMPRESSIONS)
 
 struct log_spec {

@@ -37,7 +37,7 @@ process_spec full_spec() {
   x.success_exit_codes = {1, 2};
   x.success_signals = {15};
   x.shutdown = {2, 5ms, kill_mode::process, {{3, 6ms}}, {"stop"}};
-  x.log = {"l", false, 10, 11ms, 12ms, 13, compression::zstd};
+  x.log = {"l", false, 10, 11ms, 12ms, 13, compression::gzip};
   x.call = {"m:f", "l.so", "[1]", "{\"a\":1}", "python3.11", {"p"}};
   x.depends_on = {{"db", {dependency_condition::ready, true, true}}};
   x.probes = {{probe_role::liveness,
@@ -181,7 +181,8 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     origin::config,
                     true,
                     1.5,
-                    4096};
+                    4096,
+                    7};
   require_no_default(view);
   require_round_trip(view);
   process_result result{"h",
