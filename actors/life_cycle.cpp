@@ -11,6 +11,7 @@ using a = life_action;
 constexpr transition table[] = {
   // from          on                 to            then
   {s::pending, e::start, s::starting, a::spawn},
+  {s::pending, e::hold, s::pending, a::nothing},
   {s::pending, e::restart, s::starting, a::spawn},
   {s::pending, e::stop, s::stopped, a::retire},
   {s::pending, e::kill, s::stopped, a::retire},
@@ -33,6 +34,7 @@ constexpr transition table[] = {
   {s::running, e::ended_retry, s::backoff, a::await_delay},
 
   {s::stopping, e::start, s::stopping, a::nothing},
+  {s::stopping, e::hold, s::stopping, a::nothing},
   {s::stopping, e::restart, s::stopping, a::nothing},
   {s::stopping, e::stop, s::stopping, a::nothing},
   {s::stopping, e::kill, s::stopping, a::kill},
@@ -43,18 +45,23 @@ constexpr transition table[] = {
   {s::stopping, e::ended_well, s::stopped, a::retire},
   {s::stopping, e::ended_badly, s::failed, a::retire},
   {s::stopping, e::ended_again, s::starting, a::spawn},
+  {s::stopping, e::ended_held, s::pending, a::await_gate},
 
   {s::stopped, e::start, s::starting, a::spawn},
+  {s::stopped, e::hold, s::pending, a::await_gate},
   {s::stopped, e::restart, s::starting, a::spawn},
   {s::stopped, e::stop, s::stopped, a::nothing},
   {s::stopped, e::kill, s::stopped, a::nothing},
 
   {s::failed, e::start, s::starting, a::spawn},
+  {s::failed, e::hold, s::pending, a::await_gate},
+  {s::failed, e::reset, s::stopped, a::nothing},
   {s::failed, e::restart, s::starting, a::spawn},
   {s::failed, e::stop, s::failed, a::nothing},
   {s::failed, e::kill, s::failed, a::nothing},
 
   {s::backoff, e::start, s::starting, a::spawn},
+  {s::backoff, e::hold, s::pending, a::await_gate},
   {s::backoff, e::restart, s::starting, a::spawn},
   {s::backoff, e::delay_elapsed, s::starting, a::spawn},
   {s::backoff, e::stop, s::stopped, a::retire},

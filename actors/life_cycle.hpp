@@ -11,6 +11,7 @@ namespace pm {
 // What moves a life.
 //   start         up is wanted
 //   stop          down is wanted, with grace
+//   hold          up is wanted, and something is to be waited for
 //   kill          down is wanted at once
 //   restart       this life is to end and another to begin
 //   spawned       exec succeeded
@@ -20,6 +21,8 @@ namespace pm {
 //   ended_badly   the run is over otherwise, and no restart is due
 //   ended_retry   the run is over and a restart is due
 //   ended_again   the run is over and up was asked for meanwhile
+//   ended_held    the same, and something is to be waited for
+//   reset         a failure is to be forgotten
 //   group_left    the process is reaped, others of its group live on
 //   grace_expired the time between the signal and SIGKILL has passed
 //   delay_elapsed the restart is due now
@@ -27,9 +30,9 @@ namespace pm {
 //   adopted       a run from before this node was proven alive
 // clang-format off
 #define PM_LIFE_EVENTS(X) \
-  X(start) X(stop) X(kill) X(restart) X(spawned) X(spawn_failed) \
+  X(start) X(hold) X(stop) X(kill) X(restart) X(spawned) X(spawn_failed) \
   X(spawn_retry) X(ended_well) X(ended_badly) X(ended_retry) \
-  X(ended_again) X(group_left) X(grace_expired) X(delay_elapsed) \
+  X(ended_again) X(ended_held) X(reset) X(group_left) X(grace_expired) X(delay_elapsed) \
   X(not_recorded) X(adopted)
 // clang-format on
 PM_ENUM(life_event, PM_LIFE_EVENTS)
@@ -37,6 +40,7 @@ PM_ENUM(life_event, PM_LIFE_EVENTS)
 // What a step asks the supervisor to do after the status has changed.
 //   nothing      the change is all
 //   spawn        begin a run
+//   await_gate   begin none before the manager says so
 //   await_delay  arm the restart timer
 //   terminate    send the stop signal, arm the grace timer
 //   kill         SIGKILL to what the kill mode names
@@ -44,8 +48,8 @@ PM_ENUM(life_event, PM_LIFE_EVENTS)
 //   retire       the run is over, and no new one will begin by itself
 // clang-format off
 #define PM_LIFE_ACTIONS(X) \
-  X(nothing) X(spawn) X(await_delay) X(terminate) X(kill) X(await_group) \
-  X(retire)
+  X(nothing) X(spawn) X(await_gate) X(await_delay) X(terminate) X(kill) \
+  X(await_group) X(retire)
 // clang-format on
 PM_ENUM(life_action, PM_LIFE_ACTIONS)
 

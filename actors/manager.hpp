@@ -12,8 +12,10 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
+#include <pm/config_diff.hpp>
 #include <pm/registry_store.hpp>
 
+#include "actors/dependency_graph.hpp"
 #include "actors/supervision.hpp"
 
 namespace pm {
@@ -30,6 +32,9 @@ struct manager_start {
   recovery_report report;             // what the registry found
   // The configuration is there: what it does not name any more goes.
   bool has_config = false;
+  // It was being applied when the node died: what it changes is restarted.
+  bool is_half_applied = false;
+  accepted_config accepted; // without its processes
   // The node ended in order last time, or the machine was booted since.
   bool fresh = false;
 };
@@ -49,6 +54,18 @@ public:
   outcome start(const std::string& id, request_context by);
   outcome stop(const std::string& id, bool force, request_context by);
   outcome restart(const std::string& id, bool force, request_context by);
+  outcome reset(const std::string& id, request_context by);
+  caf::result<std::vector<named_outcome>>
+  stop_several(const std::vector<std::string>& ids, bool force,
+               request_context by);
+  caf::result<std::vector<named_outcome>>
+  restart_rolling(std::vector<std::string> ids, bool force,
+                  uint64_t ready_within_ms, request_context by);
+  caf::result<std::vector<named_outcome>>
+  scale(const std::string& name, uint64_t count, request_context by);
+  config_diff diff(const accepted_config& config) const;
+  caf::result<apply_report> apply(accepted_config config, request_context by);
+  std::vector<graph_node> graph() const;
   outcome signal(const std::string& id, int number, request_context by);
   outcome remove(const std::string& id, bool force, request_context by);
   outcome migrate(process_record what, request_context by);
@@ -78,6 +95,8 @@ public:
 
   void settled(recovered_run what);
   caf::result<recovery_report> found_at_start();
+  void turn_over(const std::string& id, const std::string& run);
+  void not_ready_in_time(uint64_t number, uint64_t at);
   void report(process_state state, process_event event);
   void defined(process_definition what);
   void removed(const std::string& id);
@@ -90,6 +109,41 @@ private:
   struct entry {
     supervisor_actor supervisor;
     process_record record;
+    bool gate_open = true;     // as the supervisor was told last
+    bool is_asked_for = false; // a start is on its way to the supervisor
+    bool is_followed = false;  // the graph knows what holds of it
+  };
+
+  using outcomes = std::vector<named_outcome>;
+
+  // Several processes that are being stopped, one after the other.
+  struct group_stop {
+    stop_order order;
+    size_t asked_count = 0; // of them; the others are stopped with them
+    bool force = false;
+    request_context by;
+    std::map<std::string, size_t> places; // in `results`
+    outcomes results;
+    size_t left = 0;
+    std::function<void(outcomes)> done;
+  };
+
+  struct rolling_restart {
+    std::vector<std::string> ids;
+    size_t at = 0;
+    bool force = false;
+    milliseconds ready_within{0};
+    bool awaits_ready = false;
+    request_context by;
+    outcomes results;
+    caf::typed_response_promise<outcomes> promise;
+  };
+
+  // Requests to supervisors whose outcomes are gathered.
+  struct gathering {
+    outcomes results;
+    size_t left = 0;
+    std::function<void(outcomes)> done;
   };
 
   struct waiter {
@@ -98,6 +152,7 @@ private:
     caf::typed_response_promise<process_view> promise;
   };
 
+  void learn(const manager_start& from, std::set<std::string>& begins);
   entry& add(process_record record, bool begin = false, bool is_unborn = false);
   entry& spawn(std::shared_ptr<supervisor_start> how);
   void reconcile(const manager_start& from);
@@ -109,8 +164,67 @@ private:
   bool is_repeated(const std::string& id, const request_context& by);
   void remember(request_mark request);
   change_outcome as_it_is(const std::string& id);
-  void stop_all(bool force);
-  void stopped_one();
+  process_view view_of(const entry& x) const;
+
+  // -- the order of starts (manager_order.cpp)
+
+  void link(const process_definition& what);
+  void unlink(const std::string& id);
+  void follow(const std::string& id, entry& x);
+  void tell_graph(const std::string& id, entry& x);
+  void turn_gates(const dependency_effects& effects);
+  void set_gate(const std::string& id, entry& x);
+  bool may_start(const std::string& id) const;
+  void ask_turn(const std::string& id);
+  void give_turns();
+  void end_turn(const std::string& id);
+  void limit_starts(int count_max);
+  outcome begin(const std::string& id, request_context by);
+  void start_needs(const std::string& id, const request_context& by);
+  void tell_waiters(const std::string& id);
+  std::string hopeless_need(const std::string& id) const;
+  std::string need_text(const unmet_need& need) const;
+  std::string waiting_text(const std::string& id) const;
+  expected<void> check_needs(const process_definition& what) const;
+  std::vector<std::string> stopped_with(const std::string& id) const;
+
+  // -- several at once (manager_groups.cpp)
+
+  static named_outcome done_outcome(const std::string& id,
+                                    const change_outcome& what);
+  static named_outcome failed_outcome(const std::string& id, const error& why);
+  outcome stop_with(const std::string& id, std::vector<std::string> others,
+                    bool force, request_context by);
+  void stop_group(const std::vector<std::string>& ids, size_t asked_count,
+                  bool force, const request_context& by,
+                  std::function<void(outcomes)> done);
+  void stop_next(const std::shared_ptr<group_stop>& group,
+                 const std::string& id);
+  void group_member_over(const std::shared_ptr<group_stop>& group,
+                         const std::string& id, named_outcome result);
+  void roll(uint64_t number);
+  void rolled(uint64_t number, const process_view& view);
+  void roll_fails(uint64_t number, error why);
+  void all_down(const outcomes& results);
+
+  // -- configurations (manager_apply.cpp)
+
+  void keep_accepted(std::function<void(const error*)> then);
+  void apply_removed(std::shared_ptr<apply_report> report,
+                     std::shared_ptr<const accepted_config> config,
+                     request_context by);
+  void apply_rest(std::shared_ptr<apply_report> report,
+                  std::shared_ptr<const accepted_config> config,
+                  request_context by);
+  void apply_done(std::shared_ptr<apply_report> report);
+  void remove_all(const std::vector<std::string>& ids,
+                  const request_context& by,
+                  std::function<void(outcomes)> done);
+  template <class... Ts>
+  void gather(const std::shared_ptr<gathering>& to, const std::string& id,
+              const Ts&... message);
+  void gathered(const std::shared_ptr<gathering>& to, named_outcome result);
+  entry& add_new(const process_definition& what);
 
   pointer self_ = nullptr;
   std::shared_ptr<const supervision> on_;
@@ -126,7 +240,15 @@ private:
   bool going_down_ = false;
   std::optional<caf::error> dismissed_; // ends when no supervisor is left
   std::set<caf::actor_addr> supervisors_;
-  size_t stops_pending_ = 0;
+  dependency_graph graph_;
+  size_t starts_max_ = 0;         // at once; 0: no limit
+  std::set<std::string> turns_;   // whose start is under way
+  std::deque<std::string> queue_; // who waits for a turn
+  std::set<std::string> queued_;  // the same
+  std::map<uint64_t, rolling_restart> rolling_;
+  uint64_t rolling_number_ = 0;
+  accepted_config accepted_; // without its processes where it is applied
+  std::optional<caf::typed_response_promise<apply_report>> applying_;
   std::vector<caf::typed_response_promise<bool>> shutdown_promises_;
 };
 

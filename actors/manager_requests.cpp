@@ -41,7 +41,7 @@ change_outcome manager_state::as_it_is(const std::string& id) {
   change_outcome result;
   result.process.handle_id = id;
   if (auto* found = find(id))
-    result.process = make_view(*on_, found->record);
+    result.process = view_of(*found);
   return result;
 }
 
@@ -69,6 +69,11 @@ manager_state::run(run_request what, output_listener to, request_context by) {
                                  "'{}'; its history tells how it ended",
                                  x.request_id, x.handle_id)});
   (void)is_repeated(what.handle_id, by);
+  if (!what.spec.depends_on.empty())
+    return to_caf({ec::invalid_argument,
+                   fmt::format("run '{}': what is run once waits for nobody; "
+                               "define it with 'start' to use depends_on",
+                               what.handle_id)});
   prepare(by);
   what.spec.restart = restart_mode::never;
   process_record record;
@@ -95,6 +100,10 @@ manager_state::outcome manager_state::define(process_definition what,
     return as_it_is(what.handle_id);
   what.created_at = on_->now();
   auto* found = find(what.handle_id);
+  if (auto ok = check_needs(what); !ok) {
+    not_acted_upon(what.handle_id, by.request_id);
+    return to_caf(ok.error());
+  }
   if (found != nullptr && is_alive(found->record.state.status))
     return to_caf(
       {ec::already_running,
@@ -107,14 +116,17 @@ manager_state::outcome manager_state::define(process_definition what,
     record.state.status = status::stopped;
     record.state.last_updated = on_->now();
     found = &add(std::move(record), false, start);
+  } else {
+    link(what);
   }
   auto supervisor = found->supervisor;
   if (!start)
     return self_->delegate(supervisor, define_atom::value, std::move(what),
                            std::move(by));
   // Messages to one actor keep their order: the definition is there first.
+  auto id = what.handle_id;
   self_->send(supervisor, define_atom::value, std::move(what));
-  return self_->delegate(supervisor, start_atom::value, std::move(by));
+  return begin(id, std::move(by));
 }
 
 manager_state::outcome manager_state::start(const std::string& id,
@@ -134,7 +146,7 @@ manager_state::outcome manager_state::start(const std::string& id,
   prepare(by);
   if (is_repeated(id, by) && found->record.state.status != status::starting)
     return as_it_is(id);
-  return self_->delegate(found->supervisor, start_atom::value, std::move(by));
+  return begin(id, std::move(by));
 }
 
 manager_state::outcome manager_state::stop(const std::string& id, bool force,
@@ -145,6 +157,8 @@ manager_state::outcome manager_state::stop(const std::string& id, bool force,
   prepare(by);
   if (is_repeated(id, by) && found->record.state.status != status::stopping)
     return as_it_is(id);
+  if (auto others = stopped_with(id); !others.empty())
+    return stop_with(id, std::move(others), force, std::move(by));
   return self_->delegate(found->supervisor, stop_atom::value, force,
                          std::move(by));
 }
@@ -159,8 +173,22 @@ manager_state::outcome manager_state::restart(const std::string& id, bool force,
   prepare(by);
   if (is_repeated(id, by))
     return as_it_is(id);
-  return self_->delegate(found->supervisor, restart_atom::value, force,
-                         std::move(by));
+  start_needs(id, by);
+  auto answer = self_->delegate(found->supervisor, restart_atom::value, force,
+                                std::move(by));
+  tell_waiters(id);
+  return answer;
+}
+
+manager_state::outcome manager_state::reset(const std::string& id,
+                                            request_context by) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return nobody(id);
+  prepare(by);
+  if (is_repeated(id, by))
+    return as_it_is(id);
+  return self_->delegate(found->supervisor, reset_atom::value, std::move(by));
 }
 
 manager_state::outcome manager_state::signal(const std::string& id, int number,
@@ -274,55 +302,6 @@ void manager_state::consumed(const std::string& id, stream which,
                              uint64_t bytes) {
   if (auto* found = find(id))
     self_->send(found->supervisor, consumed_atom::value, which, bytes);
-}
-
-// -- shutdown -----------------------------------------------------------------
-
-caf::result<bool> manager_state::shutdown(bool leave_running, bool hurry) {
-  auto promise = self_->make_response_promise<bool>();
-  auto first = !going_down_;
-  going_down_ = true;
-  if (leave_running && first) {
-    self_->request(on_->registry, caf::infinite, sync_atom::value, uint64_t{0})
-      .then([promise](uint64_t) mutable { promise.deliver(true); },
-            [promise](const caf::error& why) mutable { promise.deliver(why); });
-    return promise;
-  }
-  shutdown_promises_.push_back(promise);
-  if (first || hurry)
-    stop_all(hurry);
-  return promise;
-}
-
-void manager_state::stop_all(bool force) {
-  request_context by;
-  by.cause = cause::shutdown;
-  prepare(by);
-  ++stops_pending_; // one for this function
-  for (auto& [id, x] : entries_) {
-    ++stops_pending_;
-    self_->request(x.supervisor, caf::infinite, stop_atom::value, force, by)
-      .then([this](const change_outcome&) { stopped_one(); },
-            [this](const caf::error&) { stopped_one(); });
-  }
-  stopped_one();
-}
-
-void manager_state::stopped_one() {
-  if (--stops_pending_ > 0)
-    return;
-  self_->request(on_->registry, caf::infinite, mark_atom::value, true)
-    .then(
-      [this](uint64_t) {
-        for (auto& promise : shutdown_promises_)
-          promise.deliver(true);
-        shutdown_promises_.clear();
-      },
-      [this](const caf::error& why) {
-        for (auto& promise : shutdown_promises_)
-          promise.deliver(why);
-        shutdown_promises_.clear();
-      });
 }
 
 } // namespace pm

@@ -4,7 +4,7 @@
 
 #include "actors/supervisor.hpp"
 
-// What the manager knows and tells: restored records, views, events.
+// What the manager knows and tells: views, events.
 
 namespace pm {
 
@@ -64,95 +64,6 @@ void manager_state::init(pointer self, std::shared_ptr<const supervision> on) {
   self_->set_exit_handler([this](caf::exit_msg& x) { dismiss(x.reason); });
 }
 
-// -- restoring: load all, then settle and re-arm, then begin
-// --------------------
-
-void manager_state::restore(const manager_start& from) {
-  found_at_start_ = from.report;
-  requests_.assign(from.requests.begin(), from.requests.end());
-  std::map<run_id, const held_run*> held;
-  for (auto& x : from.held)
-    held.emplace(x.run_id, &x);
-  for (auto& record : from.records) {
-    auto& [definition, state] = record;
-    auto found = held.find(state.run_id);
-    std::optional<held_run> its_run;
-    if (found != held.end()) {
-      its_run = *found->second;
-      held.erase(found);
-    }
-    auto up_at_boot = from.fresh && definition.origin == origin::config
-                      && definition.spec.autostart && !state.held_down;
-    auto is_task = definition.spec.kind == kind::task; // its program begins it
-    auto begin =
-      !is_task && (up_at_boot || (state.wanted && !is_alive(state.status)));
-    auto how = std::make_shared<supervisor_start>();
-    how->record = record;
-    how->restored = true;
-    how->held = std::move(its_run);
-    how->begin = begin;
-    unsettled_ += is_alive(state.status) ? 1 : 0;
-    spawn(std::move(how));
-  }
-  for (auto& [run, x] : held)
-    if (x->ended)
-      on_->host->acknowledge(run); // its record is gone: nobody waits for it
-  if (from.has_config)
-    reconcile(from);
-}
-
-void manager_state::reconcile(const manager_start& from) {
-  request_context by;
-  by.cause = cause::config;
-  prepare(by);
-  std::map<std::string, bool> named;
-  for (auto& definition : from.configured) {
-    named[definition.handle_id] = true;
-    if (auto* found = find(definition.handle_id)) {
-      self_->send(found->supervisor, define_atom::value, definition);
-      continue;
-    }
-    process_record record;
-    record.definition = definition;
-    record.definition.created_at = on_->now();
-    record.state.status = status::stopped;
-    record.state.last_updated = on_->now();
-    auto& added = add(std::move(record), definition.spec.autostart);
-    if (!definition.spec.autostart)
-      self_->send(added.supervisor, define_atom::value, definition);
-  }
-  for (auto& [id, x] : entries_) {
-    if (x.record.definition.origin != origin::config || named.contains(id))
-      continue;
-    self_->request(x.supervisor, caf::infinite, stop_atom::value, false, by)
-      .then([this, supervisor = x.supervisor](const change_outcome&) {
-        self_->send(supervisor, remove_atom::value);
-      });
-  }
-}
-
-manager_state::entry& manager_state::add(process_record record, bool begin,
-                                         bool is_unborn) {
-  auto how = std::make_shared<supervisor_start>();
-  how->record = std::move(record);
-  how->begin = begin;
-  how->is_unborn = is_unborn;
-  return spawn(std::move(how));
-}
-
-manager_state::entry&
-manager_state::spawn(std::shared_ptr<supervisor_start> how) {
-  auto record = how->record;
-  auto id = record.definition.handle_id;
-  auto actor = self_->spawn(supervisor, on_, manager_actor{self_},
-                            std::shared_ptr<const supervisor_start>{how});
-  self_->monitor(actor);
-  supervisors_.insert(actor.address());
-  auto [place, added] =
-    entries_.insert_or_assign(id, entry{std::move(actor), std::move(record)});
-  return place->second;
-}
-
 // -- looking ------------------------------------------------------------------
 
 manager_state::entry* manager_state::find(const std::string& id) {
@@ -179,7 +90,7 @@ caf::result<process_view> manager_state::status_of(const std::string& id) {
   auto* found = find(id);
   if (found == nullptr)
     return nobody(id);
-  return make_view(*on_, found->record);
+  return view_of(*found);
 }
 
 caf::result<process_record> manager_state::get(const std::string& id) {
@@ -213,8 +124,7 @@ caf::result<process_reasons> manager_state::reasons(const std::string& id,
   if (found == nullptr)
     return nobody(id);
   auto& state = found->record.state;
-  process_reasons known{
-    make_view(*on_, found->record), state.asked, state.run_asked, {}};
+  process_reasons known{view_of(*found), state.asked, state.run_asked, {}};
   auto promise = self_->make_response_promise<process_reasons>();
   self_
     ->request(on_->registry, caf::infinite, history_atom::value, id, count_max)
@@ -235,7 +145,7 @@ manager_state::list(const list_filter& filter) {
   std::vector<process_view> views;
   for (auto& [id, x] : entries_)
     if (passes(filter, x.record))
-      views.push_back(make_view(*on_, x.record));
+      views.push_back(view_of(x));
   return views;
 }
 
@@ -269,7 +179,7 @@ caf::result<process_view> manager_state::wait(const std::string& id,
   if (found == nullptr)
     return nobody(id);
   if (holds(target, found->record.state.status))
-    return make_view(*on_, found->record);
+    return view_of(*found);
   auto promise = self_->make_response_promise<process_view>();
   waiters_.push_back({id, target, promise});
   return promise;
@@ -299,8 +209,9 @@ void manager_state::dismiss(const caf::error& reason) {
     return;
   dismissed_ = reason;
   auto leave = [this] {
-    for (auto& [id, x] : entries_)
-      self_->send(x.supervisor, leave_atom::value);
+    for (auto& address : supervisors_) // also of those that are forgotten
+      if (auto x = caf::actor_cast<supervisor_actor>(address))
+        self_->send(x, leave_atom::value);
     if (supervisors_.empty())
       self_->quit(*dismissed_);
   };
@@ -346,8 +257,15 @@ void manager_state::report(process_state state, process_event event) {
   if (found == nullptr)
     return;
   found->record.state = std::move(state);
+  follow(event.handle_id, *found);
+  for (auto x = rolling_.begin(); x != rolling_.end();) {
+    auto number = (x++)->first; // it may end by that
+    rolled(number, view_of(*found));
+  }
   if (event.from == event.to)
     return; // an intent, not a change of status
+  if (event.to == status::pending)
+    event.text = waiting_text(event.handle_id);
   event.seq = ++event_seq_;
   for (auto& listener : listeners_)
     self_->send(listener, event_atom::value, event);
@@ -355,7 +273,7 @@ void manager_state::report(process_state state, process_event event) {
   auto done = [&](waiter& x) {
     if (x.id != event.handle_id || !holds(x.target, now_is))
       return false;
-    x.promise.deliver(make_view(*on_, found->record));
+    x.promise.deliver(view_of(*found));
     return true;
   };
   std::erase_if(waiters_, done);
@@ -365,12 +283,16 @@ void manager_state::report(process_state state, process_event event) {
 }
 
 void manager_state::defined(process_definition what) {
-  if (auto* found = find(what.handle_id))
-    found->record.definition = std::move(what);
+  auto* found = find(what.handle_id);
+  if (found == nullptr)
+    return;
+  link(what);
+  found->record.definition = std::move(what);
 }
 
 void manager_state::removed(const std::string& id) {
   entries_.erase(id);
+  unlink(id);
   std::erase_if(waiters_, [&](waiter& x) {
     if (x.id != id)
       return false;

@@ -6,6 +6,9 @@ namespace pm {
 
 PM_INSTANTIATE_JSON(request_context)
 PM_INSTANTIATE_JSON(change_outcome)
+PM_INSTANTIATE_JSON(named_outcome)
+PM_INSTANTIATE_JSON(apply_report)
+PM_INSTANTIATE_JSON(graph_node)
 PM_INSTANTIATE_JSON(list_filter)
 PM_INSTANTIATE_JSON(run_request)
 PM_INSTANTIATE_JSON(registry_change)

@@ -13,6 +13,7 @@
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
+#include <pm/json.hpp>
 #include <pm/loop_scheduler.hpp>
 #include <pm/registry_store.hpp>
 #include <pm/state_dir.hpp>
@@ -107,6 +108,7 @@ public:
 private:
   expected<void> open_host();
   expected<void> open_registry();
+  void take_config(manager_start& from);
   void open_manager();
   void run_loop();
   template <class Actor>
@@ -145,6 +147,7 @@ private:
   std::unique_ptr<task_host> tasks_;
   std::unique_ptr<call_pools> calls_;
   std::shared_ptr<registry_store> store_;
+  std::shared_ptr<storage> files_;
   std::atomic<int> keeper_pid_{0};
   std::vector<held_run> held_;
   recovery_report found_;
@@ -185,6 +188,7 @@ expected<void> node_impl::open_registry() {
   auto storage = open_storage(directory_->path());
   if (!storage)
     return tl::make_unexpected(storage.error());
+  files_ = *storage;
   auto store = registry_store::open(std::move(*storage), report);
   if (!store)
     return tl::make_unexpected(store.error());
@@ -238,11 +242,36 @@ void node_impl::keeper_lost(const error& why) {
   });
 }
 
+// What is to run, by a configuration that is new or was accepted before. A new
+// one is on disk before anything follows from it.
+void node_impl::take_config(manager_start& from) {
+  if (options_.config) {
+    auto config = accept_config(std::move(*options_.config), wall_clock());
+    config.applied = true; // each node that begins with it compares again
+    if (auto ok = put_file(*files_, accepted_config_name, to_json(config)); !ok)
+      note("warning the configuration is not kept: " + ok.error().text);
+    from.has_config = true;
+    from.configured = std::exchange(config.processes, {});
+    from.accepted = std::move(config);
+  } else if (options_.accepted) {
+    auto& config = *options_.accepted;
+    from.has_config = from.is_half_applied = !config.applied;
+    if (!config.applied)
+      from.configured = config.processes;
+    from.accepted = std::move(config);
+    if (from.accepted.applied)
+      from.accepted.processes.clear();
+  }
+  options_.config.reset();
+  options_.accepted.reset();
+}
+
 void node_impl::open_manager() {
   auto boot_id = read_boot_id();
   boot_id_ = boot_id ? *boot_id : std::string{};
   auto& mark = store_->last_mark();
   auto from = std::make_shared<manager_start>();
+  take_config(*from);
   from->fresh = mark.clean_shutdown || mark.boot_id != boot_id_;
   for (auto& [id, record] : store_->records())
     from->records.push_back(record);
@@ -250,13 +279,9 @@ void node_impl::open_manager() {
   from->held = std::move(held_);
   found_.clean = mark.clean_shutdown;
   from->report = std::move(found_);
-  from->has_config = options_.config.has_value();
-  if (options_.config)
-    from->configured = std::move(options_.config->processes);
-  options_.config.reset();
 
   registry_queues queues{std::make_shared<work_thread>(),
-                         std::make_shared<work_thread>()};
+                         std::make_shared<work_thread>(), files_};
   node_mark begins;
   begins.boot_id = boot_id_;
   begins.name = options_.name;

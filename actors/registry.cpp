@@ -326,6 +326,35 @@ void registry_state::history_done(uint64_t number, std::vector<ended_run> runs,
   history_waiters_.erase(found);
 }
 
+// -- other files --------------------------------------------------------------
+
+caf::typed_response_promise<bool> registry_state::keep(std::string name,
+                                                       std::string text) {
+  auto reply = self_->make_response_promise<bool>();
+  auto number = ++keep_number_;
+  keep_waiters_.emplace(number, reply);
+  queues_.snapshots->submit(
+    [files = queues_.files, name = std::move(name), text = std::move(text)] {
+      return put_file(*files, name, text);
+    },
+    [me = registry_actor{self_}, number](const expected<void>& outcome) {
+      caf::anon_send(me, keep_atom::value, number,
+                     outcome ? error{} : outcome.error());
+    });
+  return reply;
+}
+
+void registry_state::kept(uint64_t number, const error& failure) {
+  auto found = keep_waiters_.find(number);
+  if (found == keep_waiters_.end())
+    return;
+  if (failure.code == ec::none)
+    found->second.deliver(true);
+  else
+    found->second.deliver(to_caf(failure));
+  keep_waiters_.erase(found);
+}
+
 registry_actor::behavior_type registry(registry_state::pointer self,
                                        std::shared_ptr<registry_store> store,
                                        registry_queues queues, node_mark mark) {
@@ -341,6 +370,12 @@ registry_actor::behavior_type registry(registry_state::pointer self,
     [self](save_atom) { return self->state.save(); },
     [self](mark_atom) { self->state.write_mark(false); },
     [self](mark_atom, bool clean) { return self->state.mark(clean); },
+    [self](keep_atom, std::string& name, std::string& text) {
+      return self->state.keep(std::move(name), std::move(text));
+    },
+    [self](keep_atom, uint64_t number, const error& failure) {
+      self->state.kept(number, failure);
+    },
     [self](history_atom, std::string& handle_id, uint64_t count_max) {
       return self->state.history(std::move(handle_id), count_max);
     },

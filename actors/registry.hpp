@@ -11,6 +11,7 @@
 
 #include <pm/actors.hpp>
 #include <pm/registry_store.hpp>
+#include <pm/storage.hpp>
 
 #include "actors/work_queue.hpp"
 
@@ -20,6 +21,7 @@ namespace pm {
 struct registry_queues {
   std::shared_ptr<work_queue> syncs;
   std::shared_ptr<work_queue> snapshots; // and reading the history
+  std::shared_ptr<storage> files;        // of the same directory
 };
 
 // The only writer of the state directory. Writes at once, on its own thread;
@@ -46,6 +48,9 @@ public:
   promise mark(bool clean_shutdown);
   expected<uint64_t> write_mark(bool clean_shutdown);
   history_promise history(std::string handle_id, uint64_t count_max);
+
+  caf::typed_response_promise<bool> keep(std::string name, std::string text);
+  void kept(uint64_t number, const error& failure);
 
   void job_done(uint64_t sequence, bool was_compaction, std::string failure);
   void history_done(uint64_t number, std::vector<ended_run> runs,
@@ -89,6 +94,8 @@ private:
   error owed_why_;
   uint64_t history_number_ = 0;
   std::map<uint64_t, history_promise> history_waiters_;
+  uint64_t keep_number_ = 0;
+  std::map<uint64_t, caf::typed_response_promise<bool>> keep_waiters_;
 };
 
 registry_actor::behavior_type registry(registry_state::pointer self,

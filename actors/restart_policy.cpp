@@ -18,8 +18,12 @@ bool within(const start_limit& limit, timestamp start, timestamp now) {
 
 bool is_success(const process_spec& spec, const exit_status& exit) {
   auto& codes = spec.success_exit_codes;
-  return exit.reason == exit_reason::exited && exit.code
-         && std::find(codes.begin(), codes.end(), *exit.code) != codes.end();
+  auto& signals = spec.success_signals;
+  if (exit.reason == exit_reason::exited && exit.code)
+    return std::find(codes.begin(), codes.end(), *exit.code) != codes.end();
+  return exit.reason == exit_reason::signaled && exit.signal
+         && std::find(signals.begin(), signals.end(), *exit.signal)
+              != signals.end();
 }
 
 milliseconds restart_delay(const process_spec& spec, int failures,

@@ -16,6 +16,7 @@ void supervisor_state::init(pointer self, std::shared_ptr<const supervision> on,
   manager_ = std::move(manager);
   record_ = how.record;
   is_unborn_ = how.is_unborn;
+  gate_open_ = how.gate_open;
 }
 
 supervisor_actor::behavior_type
@@ -50,6 +51,11 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](define_atom, process_definition& what) {
       self->state.redefine(std::move(what));
     },
+    [self](reset_atom, const request_context& by) {
+      return self->state.reset(by);
+    },
+    [self](gate_atom, bool open) { self->state.gate(open); },
+    [self](gate_atom, const error& why) { self->state.gate_stays(why); },
     [self](remove_atom, const request_context&) {
       return self->state.remove();
     },
@@ -77,12 +83,19 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
       self->state.group_gone(run);
     },
     [self](fed_atom, const error& outcome) { self->state.fed(outcome); },
+    [self](command_atom, const std::string& run, const std::string& why) {
+      self->state.stop_command_ended(run, why);
+    },
+    [self](command_atom, const std::string& run) {
+      self->state.stop_command_overdue(run);
+    },
     [self](leave_atom) { self->quit(); },
     [self](grace_atom, uint64_t timer) { self->state.grace_expired(timer); },
     [self](delay_atom, uint64_t timer) { self->state.delay_elapsed(timer); },
     [self](expire_atom, uint64_t timer) {
       self->state.time_limit_reached(timer);
     },
+    [self](give_up_atom, uint64_t timer) { self->state.give_up(timer); },
   };
 }
 

@@ -46,6 +46,7 @@ public:
   outcome define(process_definition what);
   bool redefine(process_definition what);
   outcome remove();
+  outcome reset(const request_context& by);
   void drop();
   caf::typed_response_promise<bool> feed(std::string bytes);
   void close_stdin();
@@ -60,8 +61,20 @@ public:
   void group_gone(const std::string& run);
   void fed(const error& outcome);
 
+  // -- what the manager tells -------------------------------------------------
+
+  void gate(bool open);
+  void gate_stays(const error& why);
+
+  // -- the stop command -------------------------------------------------------
+
+  void stop_command_ended(const std::string& run,
+                          const std::string& why_failed);
+  void stop_command_overdue(const std::string& run);
+
   // -- timers -----------------------------------------------------------------
 
+  void give_up(uint64_t timer);
   void grace_expired(uint64_t timer);
   void delay_elapsed(uint64_t timer);
   void time_limit_reached(uint64_t timer);
@@ -92,6 +105,12 @@ private:
   void spawn();
   void terminate();
   void kill();
+  void begin_stop();
+  void send_stop_signal();
+  bool go_on_stopping();
+  void arm_give_up();
+  void await_gate();
+  life_event next_start() const;
   void finish(run_exit how);
   life_event classify(const exit_status& exit, milliseconds uptime,
                       timestamp at);
@@ -134,18 +153,24 @@ private:
   std::shared_ptr<const supervision> on_;
   manager_actor manager_;
   process_record record_;
-  bool is_stored_ = false;     // the definition is in the registry
-  bool was_stored_ = false;    // some definition is in the registry
-  bool is_unborn_ = false;     // defined by its first start, not begun yet
-  bool spawn_pending_ = false; // the intent is being written
-  bool spawn_written_ = false; // it is on its way to the registry
-  bool again_ = false;         // a new run is to follow this one
-  bool forced_ = false;        // SIGKILL was sent or is due
-  bool going_down_ = false;    // the node's shutdown ends this run
-  bool timed_out_ = false;     // the time limit ends this run
-  bool leaving_ = false;       // forgotten; quits when all is answered
-  int unsynced_ = 0;           // sync requests under way
-  uint64_t timer_ = 0;         // the number of the timer that counts
+  bool is_stored_ = false;       // the definition is in the registry
+  bool was_stored_ = false;      // some definition is in the registry
+  bool is_unborn_ = false;       // defined by its first start, not begun yet
+  bool spawn_pending_ = false;   // the intent is being written
+  bool spawn_written_ = false;   // it is on its way to the registry
+  bool again_ = false;           // a new run is to follow this one
+  bool forced_ = false;          // SIGKILL was sent or is due
+  bool going_down_ = false;      // the node's shutdown ends this run
+  bool timed_out_ = false;       // the time limit ends this run
+  bool leaving_ = false;         // forgotten; quits when all is answered
+  bool gate_open_ = true;        // a start may go ahead
+  int unsynced_ = 0;             // sync requests under way
+  uint64_t timer_ = 0;           // the number of the timer that counts
+  uint64_t grace_timer_ = 0;     // the same, of the steps of a stop
+  size_t stop_step_ = 0;         // 0: the stop signal, 1: the first of `then`
+  bool is_command_step_ = false; // before them: the stop command
+  std::optional<run_id> stop_command_; // that is not over
+  std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
   std::string request_id_;         // goes with the next write
   std::optional<asker> end_asked_; // who asked for the end of this run
@@ -166,6 +191,7 @@ struct supervisor_start {
   bool restored = false;
   // One request defines it and starts it: refused, it is forgotten.
   bool is_unborn = false;
+  bool gate_open = true;
   bool is_new = false; // with `restored`: the registry does not have it yet
   std::optional<held_run> held; // with `restored`: what the keeper knows
   // Start it when it has settled and is neither alive nor due to restart.

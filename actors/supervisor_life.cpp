@@ -48,6 +48,9 @@ void supervisor_state::act(life_action what) {
   case life_action::spawn:
     answer_all(stop_waiters_); // goes on in write_done: the intent is first
     break;
+  case life_action::await_gate:
+    await_gate();
+    break;
   case life_action::await_delay:
     self_->delayed_send(
       self_,
@@ -149,7 +152,7 @@ void supervisor_state::fail_spawn(error why) {
   auto event = classify(*state.exit, milliseconds{0}, *state.ended_at);
   if (event == life_event::ended_retry)
     event = life_event::spawn_retry;
-  else if (event != life_event::ended_again)
+  else if (event != life_event::ended_again && event != life_event::ended_held)
     event = life_event::spawn_failed;
   state.status_text = why.text;
   step(event);
@@ -162,17 +165,15 @@ void supervisor_state::fail_spawn(error why) {
 // -- ending -------------------------------------------------------------------
 
 void supervisor_state::terminate() {
-  auto& shutdown = spec().shutdown;
   if (forced_)
     return kill();
-  on_->host->signal(record_.state.run_id, shutdown.signal, scope());
-  on_->host->signal(record_.state.run_id, SIGCONT, scope());
-  self_->delayed_send(self_, shutdown.timeout, grace_atom::value, timer_);
+  begin_stop();
 }
 
 void supervisor_state::kill() {
   forced_ = true;
   on_->host->signal(record_.state.run_id, SIGKILL, scope());
+  arm_give_up();
 }
 
 void supervisor_state::exited(const std::string& run, run_exit how) {
@@ -234,6 +235,8 @@ void supervisor_state::finish(run_exit how) {
       {ec::not_running, fmt::format("stdin of '{}': it has ended", id())}));
   feeders_.clear();
   auto event = classify(how.exit, uptime, how.at);
+  if (auto text = std::exchange(stop_text_, {}); state.status_text.empty())
+    state.status_text = std::move(text);
   ended_->text = state.status_text;
   step(event);
 }
@@ -243,7 +246,7 @@ life_event supervisor_state::classify(const exit_status& exit,
   auto& state = record_.state;
   state.status_text.clear();
   if (again_)
-    return life_event::ended_again;
+    return gate_open_ ? life_event::ended_again : life_event::ended_held;
   if (going_down_ || (!state.wanted && !timed_out_))
     return life_event::ended_well;
   auto decision =
@@ -275,7 +278,7 @@ void supervisor_state::output(const std::string& run, stream which,
 // -- timers -------------------------------------------------------------------
 
 void supervisor_state::grace_expired(uint64_t timer) {
-  if (timer == timer_)
+  if (timer == grace_timer_ && !forced_ && !go_on_stopping())
     step(life_event::grace_expired);
 }
 
@@ -284,7 +287,7 @@ void supervisor_state::delay_elapsed(uint64_t timer) {
     return;
   if (record_.state.asked.cause == cause::policy)
     ++record_.state.restart_count;
-  step(life_event::delay_elapsed);
+  step(gate_open_ ? life_event::delay_elapsed : life_event::hold);
 }
 
 void supervisor_state::time_limit_reached(uint64_t timer) {

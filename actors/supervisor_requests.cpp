@@ -32,8 +32,9 @@ supervisor_state::outcome supervisor_state::start(request_context by) {
   again_ = state.status == status::stopping;
   if (by.wait)
     start_waiters_.push_back({promise, true});
-  step(life_event::start);
-  if (again_)
+  auto from = state.status;
+  step(next_start());
+  if (again_ || from == state.status)
     keep_intent();
   if (!by.wait)
     answer(promise, true);

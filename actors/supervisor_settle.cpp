@@ -109,8 +109,9 @@ void supervisor_state::autostart() {
   if (is_alive(state.status) || state.status == status::backoff)
     return;
   state.wanted = true;
-  state.asked = asker{cause::config, make_correlation_id(), -1, 0, {}, now()};
-  step(life_event::start);
+  if (state.status != status::pending)
+    state.asked = asker{cause::config, make_correlation_id(), -1, 0, {}, now()};
+  step(next_start());
 }
 
 } // namespace pm

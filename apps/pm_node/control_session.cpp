@@ -62,16 +62,19 @@ const control_session_state::method*
 control_session_state::find_method(std::string_view name) {
   using s = control_session_state;
   static constexpr method methods[] = {
-    {"version", &s::version}, {"list", &s::list},
-    {"show", &s::show},       {"start", &s::start},
-    {"stop", &s::stop},       {"restart", &s::restart},
-    {"remove", &s::remove},   {"signal", &s::signal},
-    {"wait", &s::wait},       {"run", &s::run},
-    {"events", &s::events},   {"cleanup", &s::cleanup},
-    {"save", &s::save},       {"shutdown", &s::shutdown},
-    {"history", &s::history}, {"why", &s::why},
-    {"recover", &s::recover}, {"migrate", &s::migrate},
-    {"upgrade", &s::upgrade},
+    {"version", &s::version},   {"list", &s::list},
+    {"show", &s::show},         {"start", &s::start},
+    {"stop", &s::stop},         {"restart", &s::restart},
+    {"remove", &s::remove},     {"signal", &s::signal},
+    {"wait", &s::wait},         {"run", &s::run},
+    {"events", &s::events},     {"cleanup", &s::cleanup},
+    {"save", &s::save},         {"shutdown", &s::shutdown},
+    {"history", &s::history},   {"why", &s::why},
+    {"recover", &s::recover},   {"migrate", &s::migrate},
+    {"upgrade", &s::upgrade},   {"reset", &s::reset},
+    {"scale", &s::scale},       {"graph", &s::graph},
+    {"diff", &s::diff},         {"apply", &s::apply},
+    {"simulate", &s::simulate},
   };
   for (auto& x : methods)
     if (x.name == name)

@@ -52,7 +52,10 @@ struct control_context {
   // The program at this path is to take the node's place.
   std::function<void(std::string)> upgrade;
   std::function<std::string()> program_path; // of this node
-  std::function<void(std::string)> note;     // a line for the node's log
+  // Reads the configuration file again. Errors: bad_config, with a line for
+  // each problem; invalid_argument (the node has none).
+  std::function<expected<accepted_config>()> read_config;
+  std::function<void(std::string)> note; // a line for the node's log
   std::shared_ptr<usage_sampler> usage;
   std::function<uint64_t(const run_id&)> dropped_bytes; // of a live run
 };
@@ -117,6 +120,12 @@ private:
   void recover(request x, param_reader& params);
   void migrate(request x, param_reader& params);
   void upgrade(request x, param_reader& params);
+  void reset(request x, param_reader& params);
+  void scale(request x, param_reader& params);
+  void graph(request x, param_reader& params);
+  void diff(request x, param_reader& params);
+  void apply(request x, param_reader& params);
+  void simulate(request x, param_reader& params);
 
   void feed_stdin(request x, param_reader& params);
   void close_stdin(request x, param_reader& params);
@@ -131,6 +140,13 @@ private:
   template <class... Ts>
   void change(const request& x, const std::string& id,
               std::function<void(std::string)> done, Ts... message);
+
+  void change_one(const request& x, const std::string& id,
+                  std::function<void(std::string)> done, bool force);
+  template <class... Ts>
+  void change_group(const request& x, Ts... message);
+  void with_ids(const request& x, std::vector<std::string> names,
+                std::function<void(const std::vector<std::string>&)> then);
 
   bool accept(request& x, param_reader& params);
   void sample(const request& x, std::vector<process_view> views);

@@ -7,34 +7,14 @@
 
 #include <pm/json_fields.hpp>
 
+#include "apps/pm_node/outcome_json.hpp"
+
 // The verbs that change processes. Each answers with one outcome for each
 // process, in the order of the names.
 
 namespace pm {
 
 namespace {
-
-std::string outcome_json(const std::string& id, const change_outcome& x) {
-  return fmt::format("{{\"handle_id\":\"{}\",\"changed\":{},\"process\":{}}}",
-                     id, x.changed, to_json(x.process));
-}
-
-std::string outcome_json(const std::string& id, const error& why) {
-  rapidjson::StringBuffer buffer;
-  json::writer out{buffer};
-  out.StartObject();
-  out.Key("handle_id");
-  json::write_text(out, id);
-  out.Key("error");
-  out.StartObject();
-  out.Key("code");
-  json::write_text(out, to_string(why.code));
-  out.Key("message");
-  json::write_text(out, why.text);
-  out.EndObject();
-  out.EndObject();
-  return {buffer.GetString(), buffer.GetSize()};
-}
 
 // The outcomes of one request as they come in.
 struct collection {
@@ -141,23 +121,18 @@ void control_session_state::define_and_start(request x, param_reader& params) {
   }
 }
 
-void control_session_state::stop(request x, param_reader& params) {
-  auto names = params.texts("names");
-  auto force = params.flag("force").value_or(false);
-  if (!accept(x, params))
-    return;
-  for_each_name(x, std::move(names), [this, x, force](auto& id, auto done) {
-    change(x, id, done, stop_atom::value, id, force, x.by);
-  });
+void control_session_state::change_one(const request& x, const std::string& id,
+                                       std::function<void(std::string)> done,
+                                       bool force) {
+  change(x, id, done, restart_atom::value, id, force, x.by);
 }
 
-void control_session_state::restart(request x, param_reader& params) {
+void control_session_state::reset(request x, param_reader& params) {
   auto names = params.texts("names");
-  auto force = params.flag("force").value_or(false);
   if (!accept(x, params))
     return;
-  for_each_name(x, std::move(names), [this, x, force](auto& id, auto done) {
-    change(x, id, done, restart_atom::value, id, force, x.by);
+  for_each_name(x, std::move(names), [this, x](auto& id, auto done) {
+    change(x, id, done, reset_atom::value, id, x.by);
   });
 }
 

@@ -16,11 +16,14 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
 
+#include <pm/caf_error.hpp>
+#include <pm/config_diff.hpp>
 #include <pm/line_server.hpp>
 #include <pm/loop_scheduler.hpp>
 #include <pm/node.hpp>
 #include <pm/state_dir.hpp>
 
+#include "apps/pm_node/config_again.hpp"
 #include "apps/pm_node/control_session.hpp"
 #include "apps/pm_node/node_log.hpp"
 #include "apps/pm_node/service_manager.hpp"
@@ -83,6 +86,7 @@ private:
   signal_watch signals_;
   caf::actor_system* system_ = nullptr;
   rlimit limit_before_{};
+  std::string config_path_;  // absolute; empty: none
   std::string next_program_; // takes this one's place; empty: none
   bool is_ending_ = false;
   int signals_seen_ = 0;
@@ -211,6 +215,18 @@ expected<void> daemon::begin(caf::actor_system& system) {
   options.name = options_.name;
   options.keeper_path = options_.keeper_path;
   options.socket_path = options_.state_dir + "/control.sock";
+  if (options_.resumes) {
+    auto accepted = read_accepted_config(options_.state_dir);
+    if (!accepted)
+      note("warning " + accepted.error().text
+           + "; going on with what is on record");
+    else
+      options.accepted = std::move(*accepted);
+    if (options.accepted)
+      config_path_ = options.accepted->path;
+  }
+  if (options_.config)
+    config_path_ = options_.config->path;
   options.config = std::move(options_.config);
   options.loop = loop_.get();
   options.note = [this](const std::string& text) { note(text); };
@@ -246,6 +262,7 @@ expected<void> daemon::listen(caf::actor_system& system) {
     loop_->post([this] { loop_->stop(); });
   };
   control_->program_path = program_path;
+  control_->read_config = [this] { return read_config_again(config_path_); };
   control_->upgrade = [this](std::string binary) {
     next_program_ = std::move(binary);
     control_->ended();
@@ -328,9 +345,14 @@ void daemon::signaled(int number) {
 void daemon::shut_down(caf::actor_system& system, bool hurry) {
   auto done = control_->ended;
   auto manager = node_->manager();
-  system.spawn([done, manager, hurry](caf::event_based_actor* self) {
+  auto told = [this](const std::string& text) { note(text); };
+  system.spawn([done, told, manager, hurry](caf::event_based_actor* self) {
     self->request(manager, caf::infinite, shutdown_atom::value, false, hurry)
-      .then([done](bool) { done(); }, [done](const caf::error&) { done(); });
+      .then([done](bool) { done(); },
+            [done, told](const caf::error& why) {
+              told("error " + from_caf(why).text);
+              done();
+            });
   });
 }
 

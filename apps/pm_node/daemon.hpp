@@ -13,6 +13,7 @@ struct daemon_options {
   std::string name; // empty: the configuration's, else "node"
   std::string keeper_path;
   std::optional<node_config> config;
+  bool resumes = false; // goes on with the configuration in its state
   std::vector<std::string> resume; // the command that goes on with this node
   bool respawn = true;             // by the keeper, when it has crashed
   bool verbose = false;

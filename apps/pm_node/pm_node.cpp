@@ -21,10 +21,10 @@ constexpr auto about = R"(Runs and supervises processes, driven by pmctl.
 
 Stays in the foreground. SIGTERM or SIGINT ends all processes in order and then
 the node; a second one hurries (SIGKILL). SIGHUP is only noted: a changed
-configuration is taken up at the next start.
+configuration is taken up by 'pmctl apply', or at the next start.
 
 When the node dies of anything else, its keeper starts it again at once, with
-the definitions that are on record, and the processes never notice.)";
+the configuration that was accepted last, and the processes never notice.)";
 
 constexpr auto footer = R"(Examples:
   pm-node --config conf/demo.json
@@ -104,8 +104,9 @@ int main(int argc, char** argv) {
   app.add_flag("--no-respawn", no_respawn,
                "do not let the keeper start this node again when it crashes");
   app.add_flag("--resume", resume,
-               "go on with what is on record; --config is not read (the keeper "
-               "starts a node so)");
+               "go on with what is on record and the configuration that was "
+               "accepted last; --config is not read (the keeper starts a node "
+               "so)");
   app.add_flag("-v,--verbose", options.verbose,
                "print every request to stderr");
   app.add_flag("-q,--quiet", options.quiet, "print warnings and errors only");
@@ -136,6 +137,7 @@ int main(int argc, char** argv) {
   if (options.name.empty() && options.config)
     options.name = options.config->name;
   options.respawn = !no_respawn;
+  options.resumes = resume;
   options.resume = resume_command(options, config_path);
   if (!no_respawn && !resume)
     if (auto code = pm::stand_in_front(options.state_dir))

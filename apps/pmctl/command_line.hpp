@@ -67,17 +67,20 @@ expected<milliseconds> parse_timeout(const std::string& text);
 std::string nearest(const std::string& word,
                     const std::vector<std::string>& known);
 
-void add_look_verbs(command_line& to);      // list, status, show
-void add_log_verbs(command_line& to);       // logs
-void add_event_verbs(command_line& to);     // events
-void add_past_verbs(command_line& to);      // history, why, recover
-void add_act_verbs(command_line& to);       // stop, restart, signal, wait, rm
-void add_start_verb(command_line& to);      // start
-void add_run_verb(command_line& to);        // run
-void add_node_verbs(command_line& to);      // check, save, shutdown, ...
-void add_orphans_verb(command_line& to);    // orphans
-void add_upgrade_verb(command_line& to);    // upgrade
-void add_migrate_verb(command_line& to);    // migrate
-void add_completion_verb(command_line& to); // completion
+void add_look_verbs(command_line& to);       // list, status, show
+void add_group_look_verbs(command_line& to); // graph, simulate
+void add_group_act_verbs(command_line& to);  // scale, reset
+void add_config_verbs(command_line& to);     // diff, apply
+void add_log_verbs(command_line& to);        // logs
+void add_event_verbs(command_line& to);      // events
+void add_past_verbs(command_line& to);       // history, why, recover
+void add_act_verbs(command_line& to);        // stop, restart, signal, wait, rm
+void add_start_verb(command_line& to);       // start
+void add_run_verb(command_line& to);         // run
+void add_node_verbs(command_line& to);       // check, save, shutdown, ...
+void add_orphans_verb(command_line& to);     // orphans
+void add_upgrade_verb(command_line& to);     // upgrade
+void add_migrate_verb(command_line& to);     // migrate
+void add_completion_verb(command_line& to);  // completion
 
 } // namespace pm::ctl

@@ -14,12 +14,15 @@ int main(int argc, char** argv) {
     pm::ctl::add_event_verbs(line);
     pm::ctl::add_past_verbs(line);
     pm::ctl::add_orphans_verb(line);
+    pm::ctl::add_group_look_verbs(line);
     line.begin("Act");
     pm::ctl::add_start_verb(line);
     pm::ctl::add_run_verb(line);
     pm::ctl::add_act_verbs(line);
+    pm::ctl::add_group_act_verbs(line);
     line.begin("Node");
     pm::ctl::add_node_verbs(line);
+    pm::ctl::add_config_verbs(line);
     pm::ctl::add_upgrade_verb(line);
     pm::ctl::add_migrate_verb(line);
     pm::ctl::add_completion_verb(line);

@@ -60,8 +60,8 @@ control_address resolve_address(const global_options& options) {
 }
 
 // Those that would do harm if they were acted upon twice.
-constexpr std::string_view acting_methods[] = {"start", "stop", "restart",
-                                               "remove", "signal"};
+constexpr std::string_view acting_methods[] = {
+  "start", "stop", "restart", "remove", "signal", "reset", "scale"};
 
 // A node that has died is back soon, if somebody starts it again.
 constexpr std::chrono::seconds node_return_max{5};

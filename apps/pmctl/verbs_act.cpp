@@ -16,6 +16,8 @@ namespace {
 struct act_options {
   std::vector<std::string> names;
   bool force = false;
+  bool rolling = false;
+  std::string ready_within = "60s";
   std::string signal = "TERM";
   std::string wait_for = "ended";
 };
@@ -52,6 +54,14 @@ int restart(session& here, const act_options& options) {
   params.set("names", options.names)
     .set("force", options.force)
     .set("wait", here.options.wait);
+  if (options.rolling) {
+    auto limit = parse_timeout(options.ready_within);
+    if (!limit) {
+      session::complain("--ready-within: " + limit.error().text);
+      return usage;
+    }
+    params.set("rolling", true).set("ready_within_ms", *limit);
+  }
   auto reply = here.call("restart", params);
   if (!reply)
     return session::refuse(reply.error());
@@ -134,6 +144,13 @@ void add_act_verbs(command_line& to) {
     add("restart", "Stop processes and start them again", "pmctl restart web",
         restart);
   add_force(*restart_verb, *restart_options, "SIGKILL at once");
+  restart_verb->add_flag("--rolling", restart_options->rolling,
+                         "One after the other, each when the one before is "
+                         "ready; the first failure ends it");
+  restart_verb
+    ->add_option("--ready-within", restart_options->ready_within,
+                 "With --rolling: how long each may take (60s)")
+    ->type_name("T");
 
   auto [signal_verb, signal_options] = add(
     "signal", "Send a signal to processes", "pmctl signal -s HUP web", signal);

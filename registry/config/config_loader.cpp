@@ -46,6 +46,7 @@ public:
            process_reading reading) {
     if (!take_name(x, handle_id, "process " + in_quotes(handle_id)))
       return;
+    named_.push_back({handle_id, std::move(reading.needs)});
     if (reading.replicas == 0)
       return add_one(x, handle_id, std::move(reading.spec));
     for (int i = 1; i <= reading.replicas; ++i) {
@@ -58,6 +59,11 @@ public:
       if (problems_.full() || definitions_.size() > processes_max)
         return;
     }
+  }
+
+  // To be called when all are there.
+  void check_dependencies() {
+    config::check_dependencies(named_, definitions_, problems_);
   }
 
   std::vector<process_definition> take() { return std::move(definitions_); }
@@ -93,6 +99,7 @@ private:
   problem_list& problems_;
   pm::origin origin_;
   std::map<std::string, claim> names_;
+  std::vector<named_process> named_;
   std::vector<process_definition> definitions_;
 };
 
@@ -115,6 +122,8 @@ public:
     } else {
       problems_.add_unread(0, path, "cannot be read: " + file.error().text);
     }
+    if (problems_.empty()) // else some are missing for another reason
+      definitions_.check_dependencies();
     if (!problems_.empty())
       return tl::make_unexpected(problems_.take());
     result_.files = files_.paths();
@@ -163,6 +172,9 @@ private:
                            "'node' belongs into the main file");
     if (auto* name = x.find("name"))
       result_.name = name->text;
+    if (auto* most = x.find("start_concurrency_max");
+        most != nullptr && most->is(node_type::integer))
+      result_.start_concurrency_max = static_cast<int>(most->integer);
   }
 
   void read_includes(const node& x, const node& defaults) {

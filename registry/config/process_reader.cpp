@@ -107,8 +107,9 @@ std::vector<const node*> strings_of(const node& x) {
   return result;
 }
 
-void read_command(const node& x, reading& r) {
-  auto& command = r.to.spec.command;
+// A command line of the key `key`.
+void read_words(const node& x, reading& r, std::string_view key,
+                std::vector<std::string>& command) {
   if (x.is(node_type::string)) {
     command = {"/bin/sh", "-c", x.text};
     return;
@@ -116,7 +117,12 @@ void read_command(const node& x, reading& r) {
   for (auto* word : strings_of(x))
     command.push_back(word->text);
   if (!command.empty() && command[0].empty())
-    r.report(x.children[0], "command[0]", "the program's name is empty");
+    r.report(x.children[0], fmt::format("{}[0]", key),
+             "the program's name is empty");
+}
+
+void read_command(const node& x, reading& r) {
+  read_words(x, r, "command", r.to.spec.command);
 }
 
 void read_env_file(const node& x, reading& r) {
@@ -195,6 +201,22 @@ constexpr key_row start_limit_rows[] = {
    }},
 };
 
+constexpr std::string_view stop_step_keys[] = {"signal", "timeout"};
+
+void read_stop_steps(const node& x, reading& r) {
+  if (!x.is(node_type::array))
+    return;
+  for (auto& child : x.children) {
+    stop_step step;
+    if (auto* name = child.find(stop_step_keys[0]))
+      if (auto number = parse_signal(name->text))
+        step.signal = *number;
+    if (auto* timeout = child.find(stop_step_keys[1]))
+      take(*timeout, step.timeout);
+    r.to.spec.shutdown.then.push_back(step);
+  }
+}
+
 constexpr key_row shutdown_rows[] = {
   {"signal",
    [](auto& x, auto& r) {
@@ -203,6 +225,11 @@ constexpr key_row shutdown_rows[] = {
    }},
   {"timeout", [](auto& x, auto& r) { take(x, r.to.spec.shutdown.timeout); }},
   {"kill_mode", [](auto& x, auto& r) { take(x, r.to.spec.shutdown.kill); }},
+  {"then", read_stop_steps},
+  {"command",
+   [](auto& x, auto& r) {
+     read_words(x, r, "shutdown.command", r.to.spec.shutdown.command);
+   }},
 };
 
 constexpr key_row log_rows[] = {
@@ -221,7 +248,10 @@ void read_success_exit_codes(const node& x, reading& r) {
     return;
   r.to.spec.success_exit_codes.clear();
   for (auto& child : x.children)
-    take(child, r.to.spec.success_exit_codes.emplace_back());
+    if (child.is(node_type::integer))
+      take(child, r.to.spec.success_exit_codes.emplace_back());
+    else if (auto number = parse_signal(child.text))
+      r.to.spec.success_signals.push_back(*number);
 }
 
 void read_working_dir(const node& x, reading& r) {
@@ -268,6 +298,11 @@ constexpr key_row process_rows[] = {
   PM_TAKE("restart_reset_after", spec.restart_reset_after),
   {"start_limit", [](auto& x, auto& r) { read_rows(start_limit_rows, x, r); }},
   {"success_exit_codes", read_success_exit_codes},
+  {"depends_on",
+   [](auto& x, auto& r) {
+     r.to.needs = read_depends_on(x, r.handle_id, r.to.spec.depends_on,
+                                  r.context.problems);
+   }},
   {"shutdown", [](auto& x, auto& r) { read_rows(shutdown_rows, x, r); }},
   {"log", [](auto& x, auto& r) { read_rows(log_rows, x, r); }},
   PM_TAKE("labels", spec.labels),
@@ -321,6 +356,10 @@ std::vector<std::string_view> keys_read(std::string_view object) {
     return names_of(start_limit_rows);
   if (object == "shutdown")
     return names_of(shutdown_rows);
+  if (object == "stop_step")
+    return {std::begin(stop_step_keys), std::end(stop_step_keys)};
+  if (object == "dependency")
+    return dependency_keys();
   if (object == "log")
     return names_of(log_rows);
   if (object == "limit")

@@ -7,6 +7,7 @@
 
 #include "registry/config/config_files.hpp"
 #include "registry/config/config_node.hpp"
+#include "registry/config/dependency_reader.hpp"
 
 namespace pm::config {
 
@@ -21,6 +22,7 @@ struct reader_context {
 struct process_reading {
   process_spec spec;
   int replicas = 0; // 0: not given
+  std::vector<named_need> needs;
 };
 
 // Turns a process that the schema has checked (and `defaults` merged into)
@@ -33,7 +35,7 @@ process_reading read_process(const node& x, std::string_view handle_id,
                              reader_context& context);
 
 // The keys that `read_process` reads of an object: "process", "start_limit",
-// "shutdown", "log" or "limit".
+// "shutdown", "stop_step", "dependency", "log" or "limit".
 std::vector<std::string_view> keys_read(std::string_view object);
 
 } // namespace pm::config

@@ -44,8 +44,9 @@ void actor_world::open(manager_start from) {
   for (auto& [id, record] : store->records())
     from.records.push_back(record);
   from.requests.assign(store->requests().begin(), store->requests().end());
-  registry_ = system.spawn(registry, store, registry_queues{queue, snapshots},
-                           node_mark{false, "boot", "test"});
+  registry_ =
+    system.spawn(registry, store, registry_queues{queue, snapshots, storage},
+                 node_mark{false, "boot", "test"});
   caf::anon_send(registry_, mark_atom::value);
   auto on = std::make_shared<supervision>();
   on->host = &host;

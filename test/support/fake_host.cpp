@@ -100,6 +100,8 @@ void fake_host::signal(const run_id& run, int number, signal_scope scope) {
   if (x == nullptr)
     return;
   x->signals.push_back(number);
+  if (immortal)
+    return;
   if (number == SIGKILL || (number == SIGTERM && obeys_term))
     end(*x, {exit_reason::signaled, {}, number});
   if (number == SIGKILL && scope != signal_scope::one_process && x->group)

@@ -27,6 +27,7 @@ public:
   // What new children do.
   bool spawn_at_once = true; // else: `finish_spawn`
   bool obeys_term = true;    // SIGTERM ends them
+  bool immortal = false;     // nothing ends them, not even SIGKILL
   bool leaves_group = false; // somebody of the group outlives them
   std::string spawn_error;   // not empty: every spawn fails with this
 

@@ -54,6 +54,11 @@ using registry_actor = caf::typed_actor<
   // Its own timers: a sync for those that could wait, another try after a
   // failure.
   caf::reacts_to<delay_atom>, caf::reacts_to<mend_atom>,
+  // Puts a text into a file of the state directory, in one step; replies when
+  // that is durable. Errors: storage_failed.
+  caf::replies_to<keep_atom, std::string, std::string>::with<bool>,
+  // From the worker thread: it is, or not.
+  caf::reacts_to<keep_atom, uint64_t, error>,
   // From the worker thread: the history has been read, or not.
   caf::reacts_to<history_atom, uint64_t, std::vector<ended_run>, error>,
   // From the worker thread: a sync or a snapshot is done. The text is empty,
@@ -81,6 +86,14 @@ using supervisor_actor = caf::typed_actor<
                   request_context>::with<change_outcome>,
   // The same, from the manager, with nobody waiting for the answer.
   caf::reacts_to<define_atom, process_definition>,
+  // Clears what counts against it: a failure, and the restart budget.
+  caf::replies_to<reset_atom, request_context>::with<change_outcome>,
+  // From the manager: whether a start may go ahead now; one that may not is
+  // pending until it may.
+  caf::reacts_to<gate_atom, bool>,
+  // From the manager: nobody is going to open the gate soon; those who wait
+  // for the start are told so.
+  caf::reacts_to<gate_atom, error>,
   // Forgets the process. Errors: already_running.
   caf::replies_to<remove_atom, request_context>::with<change_outcome>,
   caf::reacts_to<remove_atom>,
@@ -94,11 +107,16 @@ using supervisor_actor = caf::typed_actor<
   caf::reacts_to<output_atom, std::string, stream, std::string>,
   caf::reacts_to<exited_atom, std::string, run_exit>,
   caf::reacts_to<group_gone_atom, std::string>, caf::reacts_to<fed_atom, error>,
+  // The stop command of this run is over; the text says why it failed.
+  caf::reacts_to<command_atom, std::string, std::string>,
+  // Its own timer: the stop command of this run has had its time.
+  caf::reacts_to<command_atom, std::string>,
   // Ends the supervisor, not the process: the node goes.
   caf::reacts_to<leave_atom>,
   // Its own timers; the number tells an old one from the one that counts.
   caf::reacts_to<grace_atom, uint64_t>, caf::reacts_to<delay_atom, uint64_t>,
-  caf::reacts_to<expire_atom, uint64_t>>;
+  caf::reacts_to<expire_atom, uint64_t>,
+  caf::reacts_to<give_up_atom, uint64_t>>;
 
 // Routes requests to supervisors by handle id. The one door for all clients.
 using manager_actor = caf::typed_actor<
@@ -116,8 +134,32 @@ using manager_actor = caf::typed_actor<
                   request_context>::with<change_outcome>,
   caf::replies_to<stop_atom, std::string, bool,
                   request_context>::with<change_outcome>,
+  // Stops several, each one after those of them that depend on it; replies
+  // when all have ended or cannot be ended.
+  caf::replies_to<stop_atom, std::vector<std::string>, bool,
+                  request_context>::with<std::vector<named_outcome>>,
   caf::replies_to<restart_atom, std::string, bool,
                   request_context>::with<change_outcome>,
+  // Restarts several, one after the other: the next one when the one before is
+  // ready, for which it has so many milliseconds. Stops at the first failure;
+  // the others have the error `cancelled` then.
+  caf::replies_to<restart_atom, std::vector<std::string>, bool, uint64_t,
+                  request_context>::with<std::vector<named_outcome>>,
+  caf::replies_to<reset_atom, std::string,
+                  request_context>::with<change_outcome>,
+  // Runs so many replicas of a replicated process. Errors: no_such_process,
+  // invalid_argument.
+  caf::replies_to<scale_atom, std::string, uint64_t,
+                  request_context>::with<std::vector<named_outcome>>,
+  // What this configuration would change.
+  caf::replies_to<diff_atom, accepted_config>::with<config_diff>,
+  // Changes what it changes: new ones start, gone ones are stopped and
+  // removed, changed ones restart where that is needed. Errors: busy (another
+  // one is being applied), storage_failed (nothing has changed).
+  caf::replies_to<apply_atom, accepted_config,
+                  request_context>::with<apply_report>,
+  // Who depends on whom, sorted by handle id.
+  caf::replies_to<graph_atom>::with<std::vector<graph_node>>,
   caf::replies_to<signal_atom, std::string, int,
                   request_context>::with<change_outcome>,
   // Forgets a process; a live one only if forced (it is stopped first).
@@ -163,6 +205,10 @@ using manager_actor = caf::typed_actor<
   // Ends everything (or leaves it running) and replies when that is durable.
   // A second request with the first flag set hurries: SIGKILL now.
   caf::replies_to<shutdown_atom, bool, bool>::with<bool>,
+  // Its own timer: the start of this run has had its time.
+  caf::reacts_to<turn_atom, std::string, std::string>,
+  // Its own timer: the process of this rolling restart is not ready in time.
+  caf::reacts_to<give_up_atom, uint64_t, uint64_t>,
   // From supervisors: the state after a change, and the change. Where the
   // status is as before, only the state counts: no listener is told.
   caf::reacts_to<report_atom, process_state, process_event>,

@@ -13,7 +13,9 @@ namespace pm {
   X(events) X(save) X(shutdown) X(report) X(removed) X(event) X(dropped) \
   X(write) X(sync) X(written) X(mark) X(spawned) X(refused) X(exited) \
   X(group_gone) X(output) X(consumed) X(feed) X(fed) X(close_in) X(grace) \
-  X(delay) X(expire) X(later) X(mend) X(history) X(reasons) X(recover) X(migrate) X(settled)
+  X(delay) X(expire) X(later) X(mend) X(history) X(reasons) X(recover) X(migrate) X(settled) \
+  X(gate) X(reset) X(command) X(graph) X(diff) X(apply) X(scale) X(turn) \
+  X(give_up) X(keep)
 // clang-format on
 
 #define PM_X(name) using name##_atom = caf::atom_constant<caf::atom(#name)>;

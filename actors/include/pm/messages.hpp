@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <pm/config_diff.hpp>
+#include <pm/process_graph.hpp>
 #include <pm/process_host.hpp>
 #include <pm/record.hpp>
 
@@ -48,6 +50,35 @@ struct change_outcome {
   template <class Self, class Visit>
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("changed", x.changed), field("process", x.process));
+  }
+};
+
+// What became of one process of a request for several: `error` is set where
+// it failed.
+struct named_outcome {
+  std::string handle_id;
+  change_outcome outcome;
+  pm::error error;
+
+  bool operator==(const named_outcome&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("handle_id", x.handle_id), field("outcome", x.outcome),
+                 field("error", x.error));
+  }
+};
+
+// What a configuration has changed, and what became of each process.
+struct apply_report {
+  config_diff diff;
+  std::vector<named_outcome> outcomes;
+
+  bool operator==(const apply_report&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("diff", x.diff), field("outcomes", x.outcomes));
   }
 };
 

@@ -11,6 +11,7 @@
 #include <pm/actors.hpp>
 #include <pm/calls.hpp>
 #include <pm/config.hpp>
+#include <pm/config_diff.hpp>
 #include <pm/event_loop.hpp>
 #include <pm/keeper_host.hpp>
 #include <pm/task.hpp>
@@ -25,6 +26,9 @@ struct node_options {
   std::string socket_path; // what children get as PM_SOCKET; may be empty
   // What to run; none leaves what is on record as it is.
   std::optional<node_config> config;
+  // Without one: the configuration that a node before has accepted. What it
+  // had not carried out is done now.
+  std::optional<accepted_config> accepted;
   // The loop that the actor system lives on (`use_loop_scheduler`). Null: the
   // system has its own scheduler, and the node brings a loop and its thread.
   event_loop* loop = nullptr;

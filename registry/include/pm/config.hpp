@@ -45,6 +45,8 @@ struct node_config {
   std::string path;               // absolute, of the file that was loaded
   std::string name;               // of the node; empty where not given
   std::vector<std::string> files; // `path` and all that it includes
+  // How many may be on their way up at once; 0: no limit.
+  int start_concurrency_max = 0;
   // With origin::config and created_at at its default, in the order of the
   // file; replicas are expanded to name.1 ... name.K with `spec.replica` set.
   std::vector<process_definition> processes;

@@ -67,6 +67,11 @@ public:
   virtual timestamp now() = 0;
 };
 
+// Puts `text` into the file `name` in one step, durably: what is there before
+// or after a crash is whole. Errors: storage_failed.
+expected<void> put_file(storage& on, const std::string& name,
+                        std::string_view text);
+
 // The real one, on the directory `path`. Files are made with mode 0600;
 // symbolic links are not followed. Errors: storage_failed.
 expected<std::shared_ptr<storage>> open_storage(const std::string& path);

@@ -24,7 +24,7 @@ struct log_line {
   std::optional<timestamp> time; // arrival of the line's first byte
   int64_t time_us = 0; // the same in microseconds since 1970 UTC; 0: unknown
   std::optional<pm::stream> which;
-  pm::run_id run_id;    // nil: unknown
+  pm::run_id run_id; // nil: unknown
   // Number of the line's first byte since the log began: rotation does not
   // change it, and no later line has it.
   uint64_t offset = 0;
@@ -45,8 +45,9 @@ struct log_query {
 
 // Reads one log from where the query says on, first its rotated files, and what
 // is appended after that, also beyond the next rotation. A file that was
-// deleted, replaced or truncated is noticed and read from its beginning. Lines of stdout and stderr that were written in parts
-// are put together again for each stream. Belongs to one thread.
+// deleted, replaced or truncated is noticed and read from its beginning. Lines
+// of stdout and stderr that were written in parts are put together again for
+// each stream. Belongs to one thread.
 class log_cursor {
 public:
   // A file that is not there (yet) has no lines. Errors: not_permitted,

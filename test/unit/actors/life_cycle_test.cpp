@@ -32,6 +32,7 @@ BOOST_AUTO_TEST_CASE(every_pair_of_status_and_event_goes_where_it_should) {
   for (auto idle : {s::pending, s::stopped, s::failed, s::backoff}) {
     expected[{idle, e::start}] = s::starting;
     expected[{idle, e::restart}] = s::starting;
+    expected[{idle, e::hold}] = s::pending;
     auto down = idle == s::failed ? s::failed : s::stopped;
     expected[{idle, e::stop}] = down;
     expected[{idle, e::kill}] = down;
@@ -45,6 +46,9 @@ BOOST_AUTO_TEST_CASE(every_pair_of_status_and_event_goes_where_it_should) {
     expected[{s::stopping, down}] = s::stopping;
     expected[{s::unknown, down}] = s::unknown;
   }
+  expected[{s::failed, e::reset}] = s::stopped;
+  expected[{s::stopping, e::hold}] = s::stopping;
+  expected[{s::stopping, e::ended_held}] = s::pending;
   expected[{s::starting, e::restart}] = s::starting;
   expected[{s::running, e::restart}] = s::stopping;
   expected[{s::stopping, e::restart}] = s::stopping;

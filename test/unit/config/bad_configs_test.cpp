@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(each_wrong_config_is_told_what_and_where) {
       ++count;
     }
   }
-  BOOST_TEST(count >= 35);
+  BOOST_TEST(count >= 60);
 }
 
 BOOST_AUTO_TEST_CASE(all_problems_of_a_file_are_told_in_order) {

@@ -108,6 +108,13 @@ BOOST_AUTO_TEST_CASE(the_keys_of_the_schema_are_the_keys_that_are_read) {
   for (std::string name : {"start_limit", "shutdown", "log"})
     BOOST_TEST((keys_of(at((process + ("/" + name) + "/properties").c_str()))
                 == keys_read(name)));
+  BOOST_TEST((keys_of(at((process
+                          + std::string{"/shutdown/properties/then/"
+                                        "items/properties"})
+                           .c_str()))
+              == keys_read("stop_step")));
+  BOOST_TEST((keys_of(at("/definitions/dependency/properties"))
+              == keys_read("dependency")));
   BOOST_TEST((keys_of(at("/definitions/limit/anyOf/2/properties"))
               == keys_read("limit")));
 }
@@ -126,6 +133,8 @@ BOOST_AUTO_TEST_CASE(the_names_of_the_schema_are_those_of_the_program) {
   BOOST_TEST((texts_of(at("/definitions/process/properties/shutdown"
                           "/properties/kill_mode/enum"))
               == enum_texts<pm::kill_mode>()));
+  BOOST_TEST((texts_of(at("/definitions/dependency/properties/condition/enum"))
+              == enum_texts<pm::dependency_condition>()));
   auto limits =
     keys_of(at("/definitions/process/properties/limits/properties"));
   for (auto& name : limits)

@@ -46,6 +46,7 @@ BOOST_FIXTURE_TEST_SUITE(good_configs, good_fixture)
 BOOST_AUTO_TEST_CASE(every_key_is_read) {
   auto config = load_every_key();
   BOOST_TEST(config.name == "alpha");
+  BOOST_TEST(config.start_concurrency_max == 4);
   BOOST_TEST(config.path == dir + "/good/every_key.json");
   auto& web = spec_of(config, "web.2");
   pm::process_spec wanted;
@@ -75,7 +76,13 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
   wanted.restart_reset_after = 5min;
   wanted.start_limit = {7, 1min};
   wanted.success_exit_codes = {0, 3};
-  wanted.shutdown = {2, 2s, pm::kill_mode::group};
+  wanted.success_signals = {15, 10};
+  wanted.depends_on = {
+    {"db", {pm::dependency_condition::ready, true, true}},
+    {"cache", {}},
+  };
+  wanted.shutdown = {
+    2, 2s, pm::kill_mode::group, {{15, 3s}, {3, 10s}}, {"serve", "--stop"}};
   wanted.log = {"logs/web.log", false};
   wanted.labels = {{"team", "core"}, {"tier", "front"}};
   BOOST_TEST((web.environment == wanted.environment));
@@ -89,6 +96,12 @@ BOOST_AUTO_TEST_CASE(a_string_runs_under_the_shell_in_the_files_directory) {
   std::vector<std::string> wanted{"/bin/sh", "-c", "exec ./serve --port $PORT"};
   BOOST_TEST(plain.command == wanted, boost::test_tools::per_element());
   BOOST_TEST(plain.working_dir == dir + "/good");
+}
+
+BOOST_AUTO_TEST_CASE(an_array_of_names_asks_that_they_are_started) {
+  auto config = load_every_key();
+  std::map<std::string, pm::dependency> wanted{{"web", {}}, {"cache", {}}};
+  BOOST_TEST((spec_of(config, "plain").depends_on == wanted));
 }
 
 BOOST_AUTO_TEST_CASE(replicas_and_includes_come_in_order) {

@@ -1,0 +1,306 @@
+#include "actors/manager.hpp"
+
+#include <algorithm>
+
+#include <pm/dependency_cycle.hpp>
+#include <pm/json.hpp>
+
+#include "actors/supervisor.hpp"
+
+// What a configuration changes, and doing so; and how many replicas run. The
+// accepted configuration is on disk before anything changes, so that a node
+// that dies in the middle goes on with it.
+
+namespace pm {
+
+// -- diff ---------------------------------------------------------------------
+
+config_diff manager_state::diff(const accepted_config& config) const {
+  config_diff result;
+  result.path = config.path;
+  if (config.start_concurrency_max != accepted_.start_concurrency_max)
+    result.node.push_back(
+      {"start_concurrency_max", std::to_string(accepted_.start_concurrency_max),
+       std::to_string(config.start_concurrency_max), false});
+  std::set<std::string> named;
+  for (auto& definition : config.processes) {
+    auto& id = definition.handle_id;
+    named.insert(id);
+    auto found = entries_.find(id);
+    if (found == entries_.end()) {
+      result.processes.push_back({id, config_change::added, {}, false});
+      continue;
+    }
+    auto& record = found->second.record;
+    auto keys = changed_keys(record.definition, definition);
+    if (keys.empty()) {
+      ++result.unchanged;
+      continue;
+    }
+    auto restarts = is_alive(record.state.status)
+                    && std::any_of(keys.begin(), keys.end(),
+                                   [](auto& x) { return x.restarts; });
+    result.processes.push_back(
+      {id, config_change::changed, std::move(keys), restarts});
+  }
+  for (auto& [id, x] : entries_)
+    if (x.record.definition.origin == origin::config && !named.contains(id))
+      result.processes.push_back({id, config_change::removed, {}, false});
+  std::sort(result.processes.begin(), result.processes.end(),
+            [](auto& a, auto& b) { return a.handle_id < b.handle_id; });
+  return result;
+}
+
+// -- gathering outcomes -------------------------------------------------------
+
+void manager_state::gathered(const std::shared_ptr<gathering>& to,
+                             named_outcome result) {
+  if (!result.handle_id.empty())
+    to->results.push_back(std::move(result));
+  if (--to->left == 0)
+    to->done(std::move(to->results));
+}
+
+// Sends one request to a supervisor, and keeps what comes of it.
+template <class... Ts>
+void manager_state::gather(const std::shared_ptr<gathering>& to,
+                           const std::string& id, const Ts&... message) {
+  auto* found = find(id);
+  if (found == nullptr)
+    return;
+  ++to->left;
+  self_->request(found->supervisor, caf::infinite, message...)
+    .then(
+      [this, to, id](const change_outcome& outcome) {
+        gathered(to, done_outcome(id, outcome));
+      },
+      [this, to, id](const caf::error& why) {
+        gathered(to, failed_outcome(id, from_caf(why)));
+      });
+}
+
+// Stops them in order, then forgets them.
+void manager_state::remove_all(const std::vector<std::string>& ids,
+                               const request_context& by,
+                               std::function<void(outcomes)> done) {
+  stop_group(ids, ids.size(), false, by,
+             [this, by, done = std::move(done)](const outcomes& stopped) {
+               auto all = std::make_shared<gathering>();
+               all->done = done;
+               all->left = 1; // for this function
+               for (auto& x : stopped)
+                 if (x.error.code == ec::none)
+                   gather(all, x.handle_id, remove_atom::value, by);
+                 else
+                   all->results.push_back(x);
+               gathered(all, {});
+             });
+}
+
+// -- apply --------------------------------------------------------------------
+
+void manager_state::keep_accepted(std::function<void(const error*)> then) {
+  self_
+    ->request(on_->registry, caf::infinite, keep_atom::value,
+              std::string{accepted_config_name}, to_json(accepted_))
+    .then([then](bool) { then(nullptr); },
+          [then](const caf::error& why) {
+            auto ours = from_caf(why);
+            then(&ours);
+          });
+}
+
+caf::result<apply_report> manager_state::apply(accepted_config config,
+                                               request_context by) {
+  if (going_down_)
+    return refuse_start("apply");
+  if (applying_)
+    return to_caf({ec::busy, "apply: another configuration is being applied; "
+                             "nothing has changed"});
+  prepare(by);
+  by.cause = cause::config;
+  by.request_id.clear();
+  auto promise = self_->make_response_promise<apply_report>();
+  applying_ = promise;
+  auto before = std::exchange(accepted_, config);
+  accepted_.applied = false;
+  accepted_.accepted_at = on_->now();
+  auto whole = std::make_shared<const accepted_config>(std::move(config));
+  keep_accepted([this, before, whole, by](const error* why) {
+    if (why != nullptr) {
+      accepted_ = before;
+      applying_->deliver(to_caf(
+        {why->code, fmt::format("apply: the configuration could not be kept "
+                                "({}); nothing has changed",
+                                why->text)}));
+      applying_.reset();
+      return;
+    }
+    auto report = std::make_shared<apply_report>();
+    report->diff = diff(*whole);
+    apply_removed(std::move(report), whole, by);
+  });
+  return promise;
+}
+
+// Gone ones first: new ones may want what they hold.
+void manager_state::apply_removed(std::shared_ptr<apply_report> report,
+                                  std::shared_ptr<const accepted_config> config,
+                                  request_context by) {
+  std::vector<std::string> gone;
+  for (auto& x : report->diff.processes)
+    if (x.change == config_change::removed)
+      gone.push_back(x.handle_id);
+  auto waiting = by;
+  waiting.wait = true;
+  remove_all(gone, waiting,
+             [this, report, config, by](const outcomes& results) {
+               report->outcomes = results;
+               apply_rest(report, config, by);
+             });
+}
+
+void manager_state::apply_rest(std::shared_ptr<apply_report> report,
+                               std::shared_ptr<const accepted_config> config,
+                               request_context by) {
+  accepted_.start_concurrency_max = config->start_concurrency_max;
+  if (static_cast<size_t>(config->start_concurrency_max) != starts_max_)
+    limit_starts(config->start_concurrency_max);
+  std::map<std::string, const process_definition*> wanted;
+  for (auto& definition : config->processes)
+    wanted.emplace(definition.handle_id, &definition);
+  auto all = std::make_shared<gathering>();
+  all->left = 1; // for this function
+  all->done = [this, report](outcomes results) {
+    for (auto& x : results)
+      report->outcomes.push_back(std::move(x));
+    apply_done(report);
+  };
+  // A gate can only be right when all dependencies are known.
+  for (auto& x : report->diff.processes)
+    if (x.change != config_change::removed)
+      link(*wanted.at(x.handle_id));
+  for (auto& x : report->diff.processes) {
+    auto& id = x.handle_id;
+    if (x.change == config_change::removed)
+      continue;
+    auto& definition = *wanted.at(id);
+    if (x.change == config_change::added) {
+      process_record record;
+      record.definition = definition;
+      record.definition.created_at = on_->now();
+      record.state.status = status::stopped;
+      record.state.last_updated = on_->now();
+      add(std::move(record));
+    }
+    auto starts = x.change == config_change::added && definition.spec.autostart;
+    if (!starts && !x.restarts) {
+      gather(all, id, define_atom::value, definition, by);
+      continue;
+    }
+    self_->send(find(id)->supervisor, define_atom::value, definition);
+    if (starts) {
+      find(id)->is_asked_for = true;
+      gather(all, id, start_atom::value, by);
+    } else {
+      gather(all, id, restart_atom::value, false, by);
+    }
+    start_needs(id, by);
+    tell_waiters(id);
+  }
+  gathered(all, {});
+}
+
+void manager_state::apply_done(std::shared_ptr<apply_report> report) {
+  std::sort(report->outcomes.begin(), report->outcomes.end(),
+            [](auto& a, auto& b) { return a.handle_id < b.handle_id; });
+  accepted_.applied = true;
+  accepted_.processes.clear(); // the registry has them
+  keep_accepted([this, report](const error*) {
+    // Not kept, it is applied again by the next node: that changes nothing.
+    if (applying_)
+      applying_->deliver(std::move(*report));
+    applying_.reset();
+  });
+}
+
+// -- scale --------------------------------------------------------------------
+
+caf::result<std::vector<named_outcome>>
+manager_state::scale(const std::string& name, uint64_t count,
+                     request_context by) {
+  constexpr uint64_t replicas_max = 10'000;
+  if (going_down_)
+    return refuse_start("scale");
+  if (count == 0 || count > replicas_max)
+    return to_caf({ec::invalid_argument,
+                   fmt::format("scale '{}': {} replicas; 1 to {} can run, and "
+                               "'stop' stops them all",
+                               name, count, replicas_max)});
+  std::map<int, std::string> known;
+  for (auto& id : graph_.members(name))
+    if (auto* x = find(id);
+        x != nullptr && x->record.definition.spec.replica > 0 && id != name)
+      known.emplace(x->record.definition.spec.replica, id);
+  if (known.empty())
+    return find(name) == nullptr
+             ? nobody(name)
+             : to_caf({ec::invalid_argument,
+                       fmt::format("scale '{}': it has no replicas; give it "
+                                   "'replicas' in its definition",
+                                   name)});
+  prepare(by);
+  auto promise = self_->make_response_promise<outcomes>();
+  auto all = std::make_shared<gathering>();
+  all->left = 1; // for this function
+  all->done = [promise](outcomes results) mutable {
+    std::sort(results.begin(), results.end(),
+              [](auto& a, auto& b) { return a.handle_id < b.handle_id; });
+    promise.deliver(std::move(results));
+  };
+  auto pattern = find(known.begin()->second)->record.definition;
+  for (int i = 1; i <= static_cast<int>(count); ++i) {
+    if (known.contains(i))
+      continue;
+    process_record record;
+    record.definition = pattern;
+    record.definition.handle_id = fmt::format("{}.{}", name, i);
+    record.definition.spec.replica = i;
+    record.definition.created_at = on_->now();
+    record.state.status = status::stopped;
+    record.state.last_updated = on_->now();
+    auto id = record.definition.handle_id;
+    if (find(id) != nullptr) {
+      ++all->left;
+      gathered(all,
+               failed_outcome(id, {ec::already_exists,
+                                   fmt::format("scale '{}': another process "
+                                               "has the name '{}'",
+                                               name, id)}));
+      continue;
+    }
+    auto definition = record.definition;
+    auto& added = add(std::move(record));
+    added.is_asked_for = true;
+    self_->send(added.supervisor, define_atom::value, std::move(definition));
+    gather(all, id, start_atom::value, by);
+    start_needs(id, by);
+    tell_waiters(id);
+  }
+  std::vector<std::string> surplus;
+  for (auto& [number, id] : known)
+    if (static_cast<uint64_t>(number) > count)
+      surplus.push_back(id);
+  ++all->left;
+  auto waiting = by;
+  waiting.wait = true;
+  remove_all(surplus, waiting, [this, all](const outcomes& results) {
+    for (auto& x : results)
+      all->results.push_back(x);
+    gathered(all, {});
+  });
+  gathered(all, {});
+  return promise;
+}
+
+} // namespace pm
