@@ -44,6 +44,7 @@ constexpr transition table[] = {
   {s::stopping, e::group_left, s::stopping, a::await_group},
   {s::stopping, e::ended_well, s::stopped, a::retire},
   {s::stopping, e::ended_badly, s::failed, a::retire},
+  {s::stopping, e::ended_retry, s::backoff, a::await_delay},
   {s::stopping, e::ended_again, s::starting, a::spawn},
   {s::stopping, e::ended_held, s::pending, a::await_gate},
 

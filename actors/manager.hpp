@@ -156,6 +156,7 @@ private:
   entry& add(process_record record, bool begin = false, bool is_unborn = false);
   entry& spawn(std::shared_ptr<supervisor_start> how);
   void reconcile(const manager_start& from);
+  void look_for_essential(const entry& x);
   entry* find(const std::string& id);
   bool is_known(const std::string& name) const;
   caf::error nobody(const std::string& id) const;

@@ -17,11 +17,13 @@ bool is_pattern(const std::string& name) {
   return name.find_first_of("*?[") != std::string::npos;
 }
 
-bool holds(wait_target target, status now) {
+bool holds(wait_target target, const process_view& x) {
+  auto now = x.status;
   switch (target) {
   case wait_target::started:
-  case wait_target::ready:
     return now == status::running;
+  case wait_target::ready:
+    return x.ready;
   case wait_target::ended:
     return now == status::stopped || now == status::failed;
   default: // the others are the statuses, in the same order
@@ -178,8 +180,8 @@ caf::result<process_view> manager_state::wait(const std::string& id,
   auto* found = find(id);
   if (found == nullptr)
     return nobody(id);
-  if (holds(target, found->record.state.status))
-    return view_of(*found);
+  if (auto now = view_of(*found); holds(target, now))
+    return now;
   auto promise = self_->make_response_promise<process_view>();
   waiters_.push_back({id, target, promise});
   return promise;
@@ -262,24 +264,40 @@ void manager_state::report(process_state state, process_event event) {
     auto number = (x++)->first; // it may end by that
     rolled(number, view_of(*found));
   }
+  auto view = view_of(*found);
+  std::erase_if(waiters_, [&](waiter& x) {
+    if (x.id != event.handle_id || !holds(x.target, view))
+      return false;
+    x.promise.deliver(view);
+    return true;
+  });
   if (event.from == event.to)
     return; // an intent, not a change of status
+  look_for_essential(*found);
   if (event.to == status::pending)
     event.text = waiting_text(event.handle_id);
   event.seq = ++event_seq_;
   for (auto& listener : listeners_)
     self_->send(listener, event_atom::value, event);
-  auto now_is = event.to;
-  auto done = [&](waiter& x) {
-    if (x.id != event.handle_id || !holds(x.target, now_is))
-      return false;
-    x.promise.deliver(view_of(*found));
-    return true;
-  };
-  std::erase_if(waiters_, done);
   events_.push_back(std::move(event));
   if (events_.size() > events_max)
     events_.pop_front();
+}
+
+// The node is of no use without it: it ends too, unless a person has stopped
+// the process.
+void manager_state::look_for_essential(const entry& x) {
+  auto& state = x.record.state;
+  auto is_over = state.status == status::failed
+                 || (state.status == status::stopped && !state.held_down
+                     && state.asked == state.run_asked && state.exit);
+  if (!x.record.definition.spec.essential || !is_over || going_down_
+      || !on_->essential_ended)
+    return;
+  on_->essential_ended(
+    fmt::format("the essential process '{}' has ended for good: {}",
+                x.record.definition.handle_id,
+                state.exit ? describe(*state.exit) : state.status_text));
 }
 
 void manager_state::defined(process_definition what) {

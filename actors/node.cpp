@@ -146,6 +146,7 @@ private:
   std::unique_ptr<host_bridge> bridge_;
   std::unique_ptr<task_host> tasks_;
   std::unique_ptr<call_pools> calls_;
+  std::unique_ptr<prober> prober_;
   std::shared_ptr<registry_store> store_;
   std::shared_ptr<storage> files_;
   std::atomic<int> keeper_pid_{0};
@@ -295,6 +296,8 @@ void node_impl::open_manager() {
   tasks_ = std::make_unique<task_host>(
     system_, processes, [this](const std::string& text) { note(text); });
   on->host = tasks_.get();
+  prober_ = make_loop_prober(loop());
+  on->probes = prober_.get();
   on->registry = registry_;
   on->state_dir = directory_->path();
   on->working_dir = current_directory();
@@ -304,6 +307,7 @@ void node_impl::open_manager() {
   on->worker_path = sibling(on->program_path, "pm-worker");
   on->boot_id = boot_id_;
   on->now = wall_clock;
+  on->essential_ended = options_.essential_ended;
   on->chance = draw;
   calls_ = std::make_unique<call_pools>(loop(), *host_, *on, options_.calls);
   manager_ = system_.spawn(
@@ -349,11 +353,13 @@ void node_impl::end_calls() {
     note("error the workers of calls do not end");
   if (options_.loop != nullptr) {
     calls_.reset();
+    prober_.reset();
     return;
   }
   std::promise<void> done;
   own_loop_->post([&] {
     calls_.reset();
+    prober_.reset();
     done.set_value();
   });
   done.get_future().wait();

@@ -2,6 +2,8 @@
 
 #include <caf/send.hpp>
 
+#include "actors/probe_policy.hpp"
+
 namespace pm {
 
 namespace {
@@ -56,6 +58,14 @@ std::string log_file_of(const supervision& on,
            : absolute(working_dir_of(on, definition.spec), file);
 }
 
+std::map<std::string, std::string> shown_environment(const process_spec& spec) {
+  auto result = spec.environment;
+  for (auto& name : spec.secrets)
+    if (auto found = result.find(name); found != result.end())
+      found->second = "***";
+  return result;
+}
+
 process_view make_view(const supervision& on, const process_record& record) {
   auto& [definition, state] = record;
   auto& spec = definition.spec;
@@ -63,7 +73,10 @@ process_view make_view(const supervision& on, const process_record& record) {
   view.handle_id = definition.handle_id;
   view.kind = spec.kind;
   view.status = state.status;
-  view.ready = state.status == status::running;
+  view.ready =
+    state.status == status::running && (!has_readiness(spec) || state.ready);
+  view.health = state.health;
+  view.probes = state.probes;
   if (state.identity.pid != 0 && spec.kind != kind::task)
     view.pid = state.identity.pid;
   view.run_id = state.run_id.str();
@@ -93,7 +106,7 @@ process_view make_view(const supervision& on, const process_record& record) {
   view.status_text = state.status_text;
   view.log_file = log_file_of(on, definition);
   view.working_dir = working_dir_of(on, spec);
-  view.environment = spec.environment;
+  view.environment = shown_environment(spec);
   view.labels = spec.labels;
   view.origin = definition.origin;
   view.wanted = state.wanted;

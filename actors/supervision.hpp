@@ -5,6 +5,7 @@
 #include <string>
 
 #include <pm/actors.hpp>
+#include <pm/prober.hpp>
 #include <pm/process_host.hpp>
 
 // What all supervisors of one node share, and the pure functions on it.
@@ -14,6 +15,7 @@ namespace pm {
 // Lives as long as the manager; the host outlives it.
 struct supervision {
   process_host* host = nullptr;
+  prober* probes = nullptr; // outlives it too
   registry_actor registry;
   std::string state_dir;   // absolute
   std::string working_dir; // for processes that name none; absolute
@@ -23,11 +25,16 @@ struct supervision {
   std::string worker_path;  // pm-worker, for those of plugin libraries
   std::string boot_id;
   std::function<timestamp()> now; // the wall clock
+  // The node is to end, with this reason; empty: nobody listens.
+  std::function<void(const std::string&)> essential_ended;
   std::function<double()> chance; // in [0, 1), for jitter
 };
 
 // The current directory of `spec`'s process.
 std::string working_dir_of(const supervision& on, const process_spec& spec);
+
+// The variables of `spec` as they may be shown: without the secret values.
+std::map<std::string, std::string> shown_environment(const process_spec& spec);
 
 // Where the output of this process goes.
 std::string log_file_of(const supervision& on,

@@ -96,6 +96,16 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
       self->state.time_limit_reached(timer);
     },
     [self](give_up_atom, uint64_t timer) { self->state.give_up(timer); },
+    [self](probe_atom, uint64_t role, uint64_t probing) {
+      self->state.ask_probe(role, probing);
+    },
+    [self](probe_atom, uint64_t role, const std::string& run) {
+      self->state.probe_overdue(role, run);
+    },
+    [self](probe_atom, uint64_t role, uint64_t probing, bool good,
+           std::string& text, uint64_t offset) {
+      self->state.probe_answered(role, probing, good, std::move(text), offset);
+    },
   };
 }
 

@@ -72,6 +72,13 @@ public:
                           const std::string& why_failed);
   void stop_command_overdue(const std::string& run);
 
+  // -- probes -----------------------------------------------------------------
+
+  void ask_probe(uint64_t role, uint64_t probing);
+  void probe_overdue(uint64_t role, const std::string& run);
+  void probe_answered(uint64_t role, uint64_t probing, bool good,
+                      std::string text, uint64_t offset);
+
   // -- timers -----------------------------------------------------------------
 
   void give_up(uint64_t timer);
@@ -111,6 +118,13 @@ private:
   void arm_give_up();
   void await_gate();
   life_event next_start() const;
+  void begin_probes(bool is_new);
+  void begin_steady_probes();
+  void end_probes();
+  void schedule_probe(const probe_spec& probe, bool is_first);
+  void go_on_probing(const probe_spec& probe);
+  void probe_turned(const probe_spec& probe, bool good);
+  void end_for_probe(const probe_spec& probe);
   void finish(run_exit how);
   life_event classify(const exit_status& exit, milliseconds uptime,
                       timestamp at);
@@ -129,7 +143,7 @@ private:
   void settle_unheld();
   bool lives_on() const;
   void leave_alone();
-  void give_up(std::string why);
+  void end_as_lost(std::string why);
   void tell_fate(run_fate fate, const std::optional<exit_status>& exit = {});
   void note_end(const exit_status& exit, timestamp at);
   void publish(status from);
@@ -172,6 +186,11 @@ private:
   std::optional<run_id> stop_command_; // that is not over
   std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
+  uint64_t probing_ = 0;      // the number of the run's probes
+  uint64_t probe_offset_ = 0; // where a log_line probe goes on
+  std::array<std::optional<run_id>, 3> probe_runs_; // exec, by role
+  std::array<bool, 3> is_overdue_{};
+  std::string failed_probe_;       // what ends this run; empty: none
   std::string request_id_;         // goes with the next write
   std::optional<asker> end_asked_; // who asked for the end of this run
   std::optional<ended_run> ended_; // goes with the next write

@@ -25,6 +25,8 @@ void supervisor_state::apply(const transition& row) {
   auto& state = record_.state;
   if (row.then == life_action::spawn)
     begin_run();
+  if (row.from == status::running && row.to != status::running)
+    end_probes();
   if (row.to != row.from) {
     ++timer_; // what was timed for the old status does not count any more
     state.status = row.to;
@@ -89,6 +91,8 @@ void supervisor_state::begin_run() {
   state.identity = {};
   state.started_at.reset();
   state.status_text.clear();
+  state.probes.clear();
+  failed_probe_.clear();
   note_start(spec(), state, now());
   spawn_pending_ = true;
   spawn_written_ = false;
@@ -132,6 +136,8 @@ void supervisor_state::spawned(const std::string& run, const identity& who,
                           ++limit_timer_);
   }
   step(life_event::spawned);
+  if (state.status == status::running)
+    begin_probes(true);
 }
 
 void supervisor_state::refused(const std::string& run, const error& why) {
@@ -249,21 +255,31 @@ life_event supervisor_state::classify(const exit_status& exit,
     return gate_open_ ? life_event::ended_again : life_event::ended_held;
   if (going_down_ || (!state.wanted && !timed_out_))
     return life_event::ended_well;
+  auto by_probe = !failed_probe_.empty();
+  auto judged = by_probe ? exit_status{exit_reason::timeout, {}, {}} : exit;
   auto decision =
     timed_out_ || state.removable
       ? restart_decision{}
-      : decide_restart(spec(), state, exit, uptime, at, on_->chance());
+      : decide_restart(spec(), state, judged, uptime, at, on_->chance());
   state.failures = decision.failures;
   state.status_text = decision.text;
+  if (by_probe)
+    state.status_text = decision.text.empty()
+                          ? failed_probe_
+                          : failed_probe_ + "; " + decision.text;
   if (decision.restart) {
-    state.asked =
-      asker{cause::policy, state.asked.correlation_id, -1, 0, {}, at};
+    state.asked = asker{by_probe ? cause::probe : cause::policy,
+                        state.asked.correlation_id,
+                        -1,
+                        0,
+                        {},
+                        at};
     state.retry_at = at + decision.delay;
     return life_event::ended_retry;
   }
   state.wanted = false;
-  return is_success(spec(), exit) ? life_event::ended_well
-                                  : life_event::ended_badly;
+  return is_success(spec(), judged) ? life_event::ended_well
+                                    : life_event::ended_badly;
 }
 
 void supervisor_state::output(const std::string& run, stream which,
@@ -285,7 +301,8 @@ void supervisor_state::grace_expired(uint64_t timer) {
 void supervisor_state::delay_elapsed(uint64_t timer) {
   if (timer != timer_ || record_.state.status != status::backoff)
     return;
-  if (record_.state.asked.cause == cause::policy)
+  if (auto why = record_.state.asked.cause;
+      why == cause::policy || why == cause::probe)
     ++record_.state.restart_count;
   step(gate_open_ ? life_event::delay_elapsed : life_event::hold);
 }

@@ -181,6 +181,9 @@ bool supervisor_state::redefine(process_definition what) {
   if (is_stored_ && what == record_.definition)
     return false;
   auto before = std::exchange(record_.definition, std::move(what));
+  if (record_.state.status == status::running
+      && before.spec.probes != spec().probes)
+    begin_probes(true);
   is_stored_ = false;
   persist([this, before](const error* why) {
     if (why == nullptr || leaving_ || spawn_pending_)

@@ -43,6 +43,7 @@ void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
     return tell_fate(run_fate::ended, held.ended->exit);
   tell_fate(run_fate::adopted);
   step(life_event::adopted);
+  begin_probes(false);
   if (!was_stopping)
     return;
   again_ = state.wanted; // a restart, or a shutdown that was cut short
@@ -60,7 +61,7 @@ void supervisor_state::settle_unheld() {
       autostart();
   } else if (spec().kind == kind::task) {
     tell_fate(run_fate::lost);
-    give_up("it ended with the program that it was a task of");
+    end_as_lost("it ended with the program that it was a task of");
   } else if (lives_on()) {
     auto request = make_spawn_request(*on_, record_, {});
     request.identity = state.identity;
@@ -68,6 +69,7 @@ void supervisor_state::settle_unheld() {
     on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
     tell_fate(run_fate::adopted);
     step(life_event::adopted);
+    begin_probes(false);
   } else {
     tell_fate(run_fate::lost);
     run_exit lost;
@@ -85,11 +87,11 @@ bool supervisor_state::lives_on() const {
 
 // It lives, and cannot be watched: nothing is started beside it.
 void supervisor_state::leave_alone() {
-  give_up(fmt::format("pid {} lives on, and cannot be watched",
-                      record_.state.identity.pid));
+  end_as_lost(fmt::format("pid {} lives on, and cannot be watched",
+                          record_.state.identity.pid));
 }
 
-void supervisor_state::give_up(std::string why) {
+void supervisor_state::end_as_lost(std::string why) {
   auto& state = record_.state;
   state.wanted = false;
   state.exit = exit_status{};

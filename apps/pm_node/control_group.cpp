@@ -105,11 +105,9 @@ void control_session_state::graph(request x, param_reader& params) {
   if (!accept(x, params))
     return;
   self_->request(on_->manager, x.deadline, graph_atom::value)
-    .then(
-      [this, x](const std::vector<graph_node>& nodes) {
-        reply(x, json_of(nodes));
-      },
-      [this, x](const caf::error& why) { reject(x, from_caf(why)); });
+    .then([this, x](
+            const std::vector<graph_node>& nodes) { reply(x, json_of(nodes)); },
+          [this, x](const caf::error& why) { reject(x, from_caf(why)); });
 }
 
 // -- configurations -----------------------------------------------------------

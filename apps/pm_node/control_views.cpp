@@ -5,6 +5,7 @@
 #include <pm/caf_error.hpp>
 #include <pm/config.hpp>
 
+#include "actors/supervision.hpp"
 #include "apps/pm_node/version.hpp"
 #include "apps/pmctl/base64.hpp"
 #include <pm/json_fields.hpp>
@@ -128,7 +129,9 @@ void control_session_state::show(request x, param_reader& params) {
   self_->request(on_->manager, x.deadline, get_atom::value, name)
     .then(
       [this, x, view](const process_record& record) {
-        specs_[x.id] = to_json(record.definition.spec);
+        auto spec = record.definition.spec;
+        spec.environment = shown_environment(spec);
+        specs_[x.id] = to_json(spec);
         sample(x, {std::move(*view)});
       },
       [this, x](const caf::error& why) { reject(x, from_caf(why)); });

@@ -86,7 +86,8 @@ private:
   signal_watch signals_;
   caf::actor_system* system_ = nullptr;
   rlimit limit_before_{};
-  std::string config_path_;  // absolute; empty: none
+  std::string config_path_; // absolute; empty: none
+  int exit_code_ = EXIT_SUCCESS;
   std::string next_program_; // takes this one's place; empty: none
   bool is_ending_ = false;
   int signals_seen_ = 0;
@@ -161,7 +162,7 @@ int daemon::run() {
     *loop_, [&] { return system.registry().running() == 0; }, 2s);
   log_.line(log_level::info,
             next_program_.empty() ? "ended" : next_program_ + " takes over");
-  return EXIT_SUCCESS;
+  return exit_code_;
 }
 
 // Should the next program not come up, the keeper starts this one again; if
@@ -230,6 +231,13 @@ expected<void> daemon::begin(caf::actor_system& system) {
   options.config = std::move(options_.config);
   options.loop = loop_.get();
   options.note = [this](const std::string& text) { note(text); };
+  options.essential_ended = [this](const std::string& why) {
+    if (exit_code_ != EXIT_SUCCESS)
+      return; // it is on its way
+    exit_code_ = EXIT_FAILURE;
+    note("error " + why + "; shutting down");
+    shut_down(*system_, false);
+  };
   auto count = options.config ? options.config->processes.size() : 0;
   auto opened = node::open(system, std::move(options));
   if (!opened)

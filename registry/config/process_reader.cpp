@@ -6,6 +6,7 @@
 
 #include "registry/config/call_reader.hpp"
 #include "registry/config/env_file.hpp"
+#include "registry/config/probe_reader.hpp"
 #include "registry/config/schema_check.hpp"
 #include "registry/config/value_formats.hpp"
 #include "runtime/os/names.hpp"
@@ -254,6 +255,11 @@ void read_success_exit_codes(const node& x, reading& r) {
       r.to.spec.success_signals.push_back(*number);
 }
 
+void read_secrets(const node& x, reading& r) {
+  for (auto* name : strings_of(x))
+    r.to.spec.secrets.push_back(name->text);
+}
+
 void read_working_dir(const node& x, reading& r) {
   if (x.is(node_type::string))
     r.to.spec.working_dir = join_path(x.from->dir(), x.text);
@@ -264,7 +270,7 @@ void read_working_dir(const node& x, reading& r) {
     key, [](auto& x, auto& r) { take(x, r.to.member); } \
   }
 
-// Read by `read_call`, which sees them together.
+// Read by `read_call` and `read_probes`, which see several together.
 void read_later(const node&, reading&) {}
 
 // In this order: environment comes over env_file.
@@ -277,6 +283,9 @@ constexpr key_row process_rows[] = {
   {"kwargs", read_later},
   {"interpreter", read_later},
   {"python_path", read_later},
+  {"startup_probe", read_later},
+  {"readiness_probe", read_later},
+  {"liveness_probe", read_later},
   {"working_dir", read_working_dir},
   {"env_file", read_env_file},
   PM_TAKE("environment", spec.environment),
@@ -305,6 +314,8 @@ constexpr key_row process_rows[] = {
    }},
   {"shutdown", [](auto& x, auto& r) { read_rows(shutdown_rows, x, r); }},
   {"log", [](auto& x, auto& r) { read_rows(log_rows, x, r); }},
+  PM_TAKE("essential", spec.essential),
+  {"secrets", read_secrets},
   PM_TAKE("labels", spec.labels),
 };
 
@@ -341,10 +352,11 @@ process_reading read_process(const node& x, std::string_view handle_id,
   result.spec.working_dir = base_dir;
   reading r{result, handle_id, context};
   read_rows(process_rows, x, r);
-  read_call(x, result.spec,
-            [&r](const node& at, std::string_view key, std::string text) {
-              r.report(at, key, std::move(text));
-            });
+  auto report = [&r](const node& at, std::string_view key, std::string text) {
+    r.report(at, key, std::move(text));
+  };
+  read_call(x, result.spec, report);
+  read_probes(x, result.spec, report);
   check_delays(x, r);
   return result;
 }

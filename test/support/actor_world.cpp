@@ -50,6 +50,7 @@ void actor_world::open(manager_start from) {
   caf::anon_send(registry_, mark_atom::value);
   auto on = std::make_shared<supervision>();
   on->host = &host;
+  on->probes = &prober;
   on->registry = registry_;
   on->state_dir = "/state";
   on->working_dir = "/";

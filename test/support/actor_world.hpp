@@ -19,6 +19,7 @@
 #include "actors/registry.hpp"
 #include "actors/work_queue.hpp"
 #include "test/support/fake_host.hpp"
+#include "test/support/fake_prober.hpp"
 #include "test/support/faulty_storage.hpp"
 
 namespace pm::test {
@@ -101,6 +102,7 @@ public:
   std::shared_ptr<manual_queue> queue = std::make_shared<manual_queue>();
   std::shared_ptr<manual_queue> snapshots = std::make_shared<manual_queue>();
   fake_host host;
+  fake_prober prober;
   std::shared_ptr<registry_store> store;
   registry_actor registry_;
   manager_actor manager;

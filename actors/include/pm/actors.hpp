@@ -115,8 +115,13 @@ using supervisor_actor = caf::typed_actor<
   caf::reacts_to<leave_atom>,
   // Its own timers; the number tells an old one from the one that counts.
   caf::reacts_to<grace_atom, uint64_t>, caf::reacts_to<delay_atom, uint64_t>,
-  caf::reacts_to<expire_atom, uint64_t>,
-  caf::reacts_to<give_up_atom, uint64_t>>;
+  caf::reacts_to<expire_atom, uint64_t>, caf::reacts_to<give_up_atom, uint64_t>,
+  // Of its probes, by role and by the number that tells an old run's from the
+  // one that counts: it is time to ask; a command (a run of its own) takes too
+  // long; an answer came (good, in words, where a log goes on).
+  caf::reacts_to<probe_atom, uint64_t, uint64_t>,
+  caf::reacts_to<probe_atom, uint64_t, std::string>,
+  caf::reacts_to<probe_atom, uint64_t, uint64_t, bool, std::string, uint64_t>>;
 
 // Routes requests to supervisors by handle id. The one door for all clients.
 using manager_actor = caf::typed_actor<

@@ -33,6 +33,9 @@ struct node_options {
   // system has its own scheduler, and the node brings a loop and its thread.
   event_loop* loop = nullptr;
   call_pool_options calls;
+  // An essential process has ended for good, and the node is to end in order;
+  // on a thread of the actor system.
+  std::function<void(const std::string&)> essential_ended;
   // Lines for the log of the program, with a level in front.
   std::function<void(const std::string&)> note;
 };

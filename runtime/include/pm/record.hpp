@@ -73,6 +73,26 @@ struct ended_run {
   }
 };
 
+// What a probe has last answered.
+struct probe_report {
+  probe_role role = probe_role::readiness;
+  health verdict = health::unchecked; // by its counts
+  std::string text;                   // the last answer, in words
+  timestamp at;                       // when it came
+  int successes = 0;                  // in a row
+  int failures = 0;
+
+  bool operator==(const probe_report&) const = default;
+
+  template <class Self, class Visit>
+  static auto fields(Self& x, Visit&& visit) {
+    return visit(field("role", x.role), field("verdict", x.verdict),
+                 field("text", x.text), field("at", x.at),
+                 field("successes", x.successes),
+                 field("failures", x.failures));
+  }
+};
+
 // The durable part that changes during a life.
 struct process_state {
   pm::status status = pm::status::pending;
@@ -86,8 +106,11 @@ struct process_state {
   pm::identity identity;  // of the run; pid 0 while there is none
   std::optional<timestamp> started_at;
   std::optional<timestamp> ended_at;
-  std::optional<exit_status> exit;      // of the last ended run
-  std::optional<call_outcome> outcome;  // of it, if it was a call
+  std::optional<exit_status> exit;     // of the last ended run
+  std::optional<call_outcome> outcome; // of it, if it was a call
+  bool ready = false;                  // of a run with probes for it
+  pm::health health = pm::health::unchecked;
+  std::vector<probe_report> probes;     // of the run
   int restart_count = 0;                // restarts by policy since defined
   int failures = 0;                     // in a row; what the backoff grows by
   std::optional<timestamp> retry_at;    // when a restart is due
@@ -106,9 +129,10 @@ struct process_state {
       field("run_asked", x.run_asked), field("run_id", x.run_id),
       field("identity", x.identity), field("started_at", x.started_at),
       field("ended_at", x.ended_at), field("exit", x.exit),
-      field("outcome", x.outcome), field("restart_count", x.restart_count),
-      field("failures", x.failures), field("retry_at", x.retry_at),
-      field("recent_starts", x.recent_starts),
+      field("outcome", x.outcome), field("ready", x.ready),
+      field("health", x.health), field("probes", x.probes),
+      field("restart_count", x.restart_count), field("failures", x.failures),
+      field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
       field("last_updated", x.last_updated),
       field("status_text", x.status_text));
   }
@@ -177,6 +201,7 @@ struct process_view {
   std::optional<double> cpu_percent;
   std::optional<uint64_t> rss_bytes;
   std::optional<uint64_t> dropped_bytes; // that the log could not take
+  std::vector<probe_report> probes;
 
   bool operator==(const process_view&) const = default;
 
@@ -198,7 +223,7 @@ struct process_view {
       field("environment", x.environment), field("labels", x.labels),
       field("origin", x.origin), field("wanted", x.wanted),
       field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes),
-      field("dropped_bytes", x.dropped_bytes));
+      field("dropped_bytes", x.dropped_bytes), field("probes", x.probes));
   }
 };
 

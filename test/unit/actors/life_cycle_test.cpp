@@ -69,6 +69,7 @@ BOOST_AUTO_TEST_CASE(every_pair_of_status_and_event_goes_where_it_should) {
     expected[{up, e::ended_badly}] = s::failed;
     expected[{up, e::ended_retry}] = s::backoff;
   }
+  expected[{s::stopping, e::ended_retry}] = s::backoff; // ended by a probe
   expected[{s::unknown, e::adopted}] = s::running;
   size_t walked = 0;
   for_every_pair([&](status from, life_event on) {

@@ -80,6 +80,9 @@ process_record full_record() {
   s.exit = exit_status{exit_reason::signaled, 1, 9};
   s.outcome =
     call_outcome{{"[1,{\"a\":null}]"}, call_failure{"ValueError", "m", "tb"}};
+  s.ready = true;
+  s.health = health::healthy;
+  s.probes = {{probe_role::liveness, health::healthy, "t", noon, 1, 2}};
   s.restart_count = 5;
   s.failures = 6;
   s.retry_at = noon + 2s;
@@ -182,7 +185,8 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     true,
                     1.5,
                     4096,
-                    7};
+                    7,
+                    s.probes};
   require_no_default(view);
   require_round_trip(view);
   process_result result{"h",
