@@ -63,6 +63,7 @@ bench: $(BUILD)/build.ninja
 	@$(BUILD)/bin/bench_run
 	@$(BUILD)/bin/bench_registry
 	@$(BUILD)/bin/bench_node $(BUILD)/bin
+	@$(BUILD)/bin/bench_graph $(BUILD)/bin
 
 format: setup-all
 	@git ls-files -co --exclude-standard '*.cpp' '*.hpp' | \

@@ -111,6 +111,7 @@ private:
   void arm_give_up();
   void await_gate();
   life_event next_start() const;
+  milliseconds delay_left() const;
   void finish(run_exit how);
   life_event classify(const exit_status& exit, milliseconds uptime,
                       timestamp at);
