@@ -64,6 +64,7 @@ bench: $(BUILD)/build.ninja
 	@$(BUILD)/bin/bench_calls
 	@$(BUILD)/bin/bench_registry
 	@$(BUILD)/bin/bench_node $(BUILD)/bin
+	@$(BUILD)/bin/bench_graph $(BUILD)/bin
 
 format: setup-all
 	@git ls-files -co --exclude-standard '*.cpp' '*.hpp' | \

@@ -122,6 +122,7 @@ private:
     size_t asked_count = 0; // of them; the others are stopped with them
     bool force = false;
     request_context by;
+    std::set<std::string> told;
     std::map<std::string, size_t> places; // in `results`
     outcomes results;
     size_t left = 0;
@@ -225,7 +226,11 @@ private:
   void gather(const std::shared_ptr<gathering>& to, const std::string& id,
               const Ts&... message);
   void gathered(const std::shared_ptr<gathering>& to, named_outcome result);
-  entry& add_new(const process_definition& what);
+  entry& add_new(const process_definition& what, bool begin);
+  void add_replica(const std::shared_ptr<gathering>& all,
+                   const std::string& name, int number,
+                   const process_definition& pattern,
+                   const request_context& by);
 
   pointer self_ = nullptr;
   std::shared_ptr<const supervision> on_;

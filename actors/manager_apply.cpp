@@ -185,26 +185,22 @@ void manager_state::apply_rest(std::shared_ptr<apply_report> report,
     if (x.change == config_change::removed)
       continue;
     auto& definition = *wanted.at(id);
-    if (x.change == config_change::added) {
-      process_record record;
-      record.definition = definition;
-      record.definition.created_at = on_->now();
-      record.state.status = status::stopped;
-      record.state.last_updated = on_->now();
-      add(std::move(record));
-    }
-    auto starts = x.change == config_change::added && definition.spec.autostart;
-    if (!starts && !x.restarts) {
+    auto* known = find(id); // gone meanwhile, it comes back
+    auto is_new = known == nullptr;
+    if (is_new)
+      known = &add_new(definition, false);
+    auto starts = is_new && definition.spec.autostart;
+    auto restarts = x.restarts && is_alive(known->record.state.status);
+    if (!starts && !restarts) {
       gather(all, id, define_atom::value, definition, by);
       continue;
     }
-    self_->send(find(id)->supervisor, define_atom::value, definition);
-    if (starts) {
-      find(id)->is_asked_for = true;
+    self_->send(known->supervisor, define_atom::value, definition);
+    known->is_asked_for = starts;
+    if (starts)
       gather(all, id, start_atom::value, by);
-    } else {
+    else
       gather(all, id, restart_atom::value, false, by);
-    }
     start_needs(id, by);
     tell_waiters(id);
   }
@@ -225,6 +221,31 @@ void manager_state::apply_done(std::shared_ptr<apply_report> report) {
 }
 
 // -- scale --------------------------------------------------------------------
+
+// Starts one more of those that `pattern` is one of.
+void manager_state::add_replica(const std::shared_ptr<gathering>& all,
+                                const std::string& name, int number,
+                                const process_definition& pattern,
+                                const request_context& by) {
+  auto definition = pattern;
+  auto id = fmt::format("{}.{}", name, number);
+  definition.handle_id = id;
+  definition.spec.replica = number;
+  if (find(id) != nullptr) {
+    ++all->left;
+    return gathered(all, failed_outcome(id, {ec::already_exists,
+                                             fmt::format("scale '{}': another "
+                                                         "process has the name "
+                                                         "'{}'",
+                                                         name, id)}));
+  }
+  auto& added = add_new(definition, false);
+  added.is_asked_for = true;
+  self_->send(added.supervisor, define_atom::value, added.record.definition);
+  gather(all, id, start_atom::value, by);
+  start_needs(id, by);
+  tell_waiters(id);
+}
 
 caf::result<std::vector<named_outcome>>
 manager_state::scale(const std::string& name, uint64_t count,
@@ -259,34 +280,9 @@ manager_state::scale(const std::string& name, uint64_t count,
     promise.deliver(std::move(results));
   };
   auto pattern = find(known.begin()->second)->record.definition;
-  for (int i = 1; i <= static_cast<int>(count); ++i) {
-    if (known.contains(i))
-      continue;
-    process_record record;
-    record.definition = pattern;
-    record.definition.handle_id = fmt::format("{}.{}", name, i);
-    record.definition.spec.replica = i;
-    record.definition.created_at = on_->now();
-    record.state.status = status::stopped;
-    record.state.last_updated = on_->now();
-    auto id = record.definition.handle_id;
-    if (find(id) != nullptr) {
-      ++all->left;
-      gathered(all,
-               failed_outcome(id, {ec::already_exists,
-                                   fmt::format("scale '{}': another process "
-                                               "has the name '{}'",
-                                               name, id)}));
-      continue;
-    }
-    auto definition = record.definition;
-    auto& added = add(std::move(record));
-    added.is_asked_for = true;
-    self_->send(added.supervisor, define_atom::value, std::move(definition));
-    gather(all, id, start_atom::value, by);
-    start_needs(id, by);
-    tell_waiters(id);
-  }
+  for (int i = 1; i <= static_cast<int>(count); ++i)
+    if (!known.contains(i))
+      add_replica(all, name, i, pattern, by);
   std::vector<std::string> surplus;
   for (auto& [number, id] : known)
     if (static_cast<uint64_t>(number) > count)

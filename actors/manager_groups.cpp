@@ -93,6 +93,7 @@ void manager_state::stop_group(const std::vector<std::string>& ids,
                                                        by,
                                                        {},
                                                        {},
+                                                       {},
                                                        0,
                                                        std::move(done)});
   for (auto& id : ids)
@@ -101,16 +102,20 @@ void manager_state::stop_group(const std::vector<std::string>& ids,
   group->left = group->places.size();
   if (group->left == 0)
     return group->done({});
-  // The order is that of the moment: what is freed later comes by itself.
   auto first = group->order.first();
-  if (force)
-    first = ids;
+  for (auto& id : ids) { // nobody depends on what is down
+    auto* x = find(id);
+    if (force || x == nullptr || !is_alive(x->record.state.status))
+      first.push_back(id);
+  }
   for (auto& id : first)
     stop_next(group, id);
 }
 
 void manager_state::stop_next(const std::shared_ptr<group_stop>& group,
                               const std::string& id) {
+  if (!group->told.insert(id).second)
+    return;
   auto* found = find(id);
   if (found == nullptr)
     return group_member_over(group, id,

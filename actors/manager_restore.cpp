@@ -95,7 +95,7 @@ void manager_state::reconcile(const manager_start& from) {
       self_->send(found->supervisor, define_atom::value, definition);
       continue;
     }
-    auto& added = add_new(definition);
+    auto& added = add_new(definition, definition.spec.autostart);
     if (!definition.spec.autostart)
       self_->send(added.supervisor, define_atom::value, definition);
   }
@@ -107,15 +107,15 @@ void manager_state::reconcile(const manager_start& from) {
     remove_all(gone, by, [](const outcomes&) {});
 }
 
-// A process that the configuration has brought; begins where it says so.
+// A process that is new by its definition alone.
 manager_state::entry&
-manager_state::add_new(const process_definition& definition) {
+manager_state::add_new(const process_definition& definition, bool begin) {
   process_record record;
   record.definition = definition;
   record.definition.created_at = on_->now();
   record.state.status = status::stopped;
   record.state.last_updated = on_->now();
-  return add(std::move(record), definition.spec.autostart);
+  return add(std::move(record), begin);
 }
 
 manager_state::entry& manager_state::add(process_record record, bool begin,

@@ -6,6 +6,32 @@ namespace {
 
 using pointer = supervisor_state::pointer;
 
+auto on_command_end(pointer self) {
+  return [self](command_atom, const std::string& run, const std::string& why) {
+    self->state.stop_command_ended(run, why);
+  };
+}
+
+auto on_command_overdue(pointer self) {
+  return [self](command_atom, const std::string& run) {
+    self->state.stop_command_overdue(run);
+  };
+}
+
+auto on_reset(pointer self) {
+  return [self](reset_atom, const request_context& by) {
+    return self->state.reset(by);
+  };
+}
+
+// Takes up what was before, and begins where that is wanted.
+void begin(supervisor_state& state, const supervisor_start& how) {
+  if (how.restored)
+    state.settle(how);
+  if (how.begin)
+    state.autostart();
+}
+
 } // namespace
 
 void supervisor_state::init(pointer self, std::shared_ptr<const supervision> on,
@@ -22,12 +48,8 @@ void supervisor_state::init(pointer self, std::shared_ptr<const supervision> on,
 supervisor_actor::behavior_type
 supervisor(pointer self, std::shared_ptr<const supervision> on,
            manager_actor manager, std::shared_ptr<const supervisor_start> how) {
-  auto& state = self->state;
-  state.init(self, std::move(on), std::move(manager), *how);
-  if (how->restored)
-    state.settle(*how);
-  if (how->begin)
-    state.autostart();
+  self->state.init(self, std::move(on), std::move(manager), *how);
+  begin(self->state, *how);
   return {
     [self](start_atom, request_context& by) {
       return self->state.start(std::move(by));
@@ -51,9 +73,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](define_atom, process_definition& what) {
       self->state.redefine(std::move(what));
     },
-    [self](reset_atom, const request_context& by) {
-      return self->state.reset(by);
-    },
+    on_reset(self),
     [self](gate_atom, bool open) { self->state.gate(open); },
     [self](gate_atom, const error& why) { self->state.gate_stays(why); },
     [self](remove_atom, const request_context&) {
@@ -83,12 +103,8 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
       self->state.group_gone(run);
     },
     [self](fed_atom, const error& outcome) { self->state.fed(outcome); },
-    [self](command_atom, const std::string& run, const std::string& why) {
-      self->state.stop_command_ended(run, why);
-    },
-    [self](command_atom, const std::string& run) {
-      self->state.stop_command_overdue(run);
-    },
+    on_command_end(self),
+    on_command_overdue(self),
     [self](leave_atom) { self->quit(); },
     [self](grace_atom, uint64_t timer) { self->state.grace_expired(timer); },
     [self](delay_atom, uint64_t timer) { self->state.delay_elapsed(timer); },

@@ -125,6 +125,7 @@ private:
   void go_on_probing(const probe_spec& probe);
   void probe_turned(const probe_spec& probe, bool good);
   void end_for_probe(const probe_spec& probe);
+  milliseconds delay_left() const;
   void finish(run_exit how);
   life_event classify(const exit_status& exit, milliseconds uptime,
                       timestamp at);

@@ -54,10 +54,7 @@ void supervisor_state::act(life_action what) {
     await_gate();
     break;
   case life_action::await_delay:
-    self_->delayed_send(
-      self_,
-      std::max(milliseconds{0}, record_.state.retry_at.value_or(now()) - now()),
-      delay_atom::value, timer_);
+    self_->delayed_send(self_, delay_left(), delay_atom::value, timer_);
     break;
   case life_action::terminate:
     terminate();

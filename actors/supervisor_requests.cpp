@@ -12,6 +12,10 @@ namespace pm {
 supervisor_state::outcome supervisor_state::start(request_context by) {
   auto promise = self_->make_response_promise<change_outcome>();
   auto& state = record_.state;
+  if (by.cause == cause::dependency && state.held_down) {
+    answer(promise, false); // a person has stopped it meanwhile
+    return promise;
+  }
   if (is_up()) {
     if (state.status == status::starting && by.wait)
       start_waiters_.push_back({promise, false});
@@ -70,7 +74,7 @@ supervisor_state::outcome supervisor_state::stop(bool force,
     going_down_ = true;
   } else {
     state.wanted = false;
-    state.held_down = by.cause == cause::user;
+    state.held_down = state.held_down || by.cause == cause::user;
   }
   again_ = false;
   forced_ = forced_ || force;
@@ -92,10 +96,17 @@ supervisor_state::outcome supervisor_state::stop(bool force,
 supervisor_state::outcome supervisor_state::restart(bool force,
                                                     request_context by) {
   auto status_now = record_.state.status;
-  if (status_now != status::running && status_now != status::stopping)
+  auto with_another = by.cause == cause::dependency;
+  if (!with_another && status_now != status::running
+      && status_now != status::stopping)
     return start(std::move(by));
-  // What cannot be recorded must not end what runs: the intent comes first.
   auto promise = self_->make_response_promise<change_outcome>();
+  if (with_another
+      && (status_now != status::running || !record_.state.wanted)) {
+    answer(promise, false); // it was stopped meanwhile, or ended
+    return promise;
+  }
+  // What cannot be recorded must not end what runs: the intent comes first.
   auto& state = record_.state;
   auto before = state;
   note(by);

@@ -1,5 +1,6 @@
 #include "actors/supervisor.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -145,6 +146,14 @@ void supervisor_state::await_gate() {
   before_start_.reset();
   is_unborn_ = false;
   answer_all(stop_waiters_);
+}
+
+// How long the restart is still to wait. A clock that was set back makes
+// nothing wait longer than the policy ever would.
+milliseconds supervisor_state::delay_left() const {
+  auto most = std::max(spec().restart_delay_max, milliseconds{1000});
+  auto left = record_.state.retry_at.value_or(now()) - now();
+  return std::clamp<milliseconds>(left, milliseconds{0}, most);
 }
 
 // -- reset --------------------------------------------------------------------

@@ -127,6 +127,9 @@ expected<void> check_spec(const process_spec& spec) {
     if (auto ok = check_text(spec.command[i], fmt::format("command[{}]", i));
         !ok)
       return ok;
+  for (auto& word : spec.shutdown.command)
+    if (auto ok = check_text(word, "shutdown.command"); !ok)
+      return ok;
   for (auto& [name, x] : spec.environment)
     if (name.empty() || name.find('=') != std::string::npos)
       return fail(ec::invalid_argument,

@@ -3,8 +3,7 @@
 #include <csignal>
 #include <map>
 #include <set>
-
-#include <sys/stat.h>
+#include <sstream>
 
 #include "test/support/daemon_fixture.hpp"
 
@@ -105,10 +104,12 @@ BOOST_AUTO_TEST_CASE(twelve_come_up_in_order_survive_kills_and_go_in_reverse) {
         BOOST_TEST(seen.contains(need), name << " before " << need);
     seen.insert(name);
   }
-  auto events = ctl_json({"events"});
   std::map<std::string, uint64_t> started;
   std::map<std::string, uint64_t> running;
-  for (auto& x : events.GetArray()) {
+  std::istringstream events{ctl({"events", "--json"}).out};
+  for (std::string line; std::getline(events, line);) {
+    rapidjson::Document x;
+    x.Parse(line.c_str());
     auto id = std::string{x["handle_id"].GetString()};
     auto to = std::string{x["to"].GetString()};
     if (to == "starting")

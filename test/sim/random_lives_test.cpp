@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <set>
 
@@ -26,7 +27,7 @@ public:
   explicit random_walk(uint32_t seed) : random_(seed) {
     world_.open();
     for (int i = 0; i < processes; ++i)
-      answers_.push_back(world_.define(name(i), random_spec()));
+      answers_.push_back(world_.define(name(i), random_spec(i)));
   }
 
   void step() {
@@ -40,7 +41,7 @@ public:
     case 2:
     case 3:
       answers_.push_back(world_.stop(id, pick(4) == 0));
-      stopped_.insert(id);
+      stopped_[id] = answers_.back();
       break;
     case 4:
       answers_.push_back(world_.restart(id));
@@ -100,13 +101,20 @@ private:
     return std::uniform_int_distribution<>{0, below - 1}(random_);
   }
 
-  process_spec random_spec() {
+  // Those before it are what it may depend on.
+  process_spec random_spec(int number) {
     auto spec = simple_spec(static_cast<restart_mode>(pick(3)));
     if (pick(2) == 0)
       spec.restart_delay = milliseconds{pick(3000)};
     spec.start_limit.burst = 1 + pick(8);
     spec.shutdown.timeout = milliseconds{pick(5000)};
     spec.shutdown.kill = static_cast<kill_mode>(pick(3));
+    for (int i = 0; i < number; ++i)
+      if (pick(4) == 0)
+        spec.depends_on[name(i)] = {pick(2) == 0
+                                      ? dependency_condition::ready
+                                      : dependency_condition::started,
+                                    pick(3) == 0, pick(3) == 0};
     return spec;
   }
 
@@ -146,7 +154,9 @@ private:
           BOOST_REQUIRE(world_.host.is_alive(id));
         if (view.status == status::backoff)
           BOOST_REQUIRE(view.wanted);
-        if (stopped_.contains(id)) // a manual stop wins over every policy
+        // A manual stop wins over every policy, once its turn has come.
+        if (auto x = stopped_.find(id);
+            x != stopped_.end() && x->second->has_value())
           BOOST_REQUIRE(!view.wanted);
         if (view.exit_code)
           BOOST_REQUIRE((*view.reason == exit_reason::exited));
@@ -157,7 +167,7 @@ private:
   std::mt19937 random_;
   actor_world world_;
   std::vector<actor_world::answer<change_outcome>> answers_;
-  std::set<std::string> stopped_;
+  std::map<std::string, actor_world::answer<change_outcome>> stopped_;
   std::set<int> finished_;
 };
 
