@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include <pm/json.hpp>
+
 #include "test/support/actor_world.hpp"
 
 // Stops step by step, configurations, replicas.
@@ -202,6 +204,41 @@ BOOST_AUTO_TEST_CASE(a_diff_names_the_key_that_restarts) {
   BOOST_TEST(keys[1].key == "restart_delay_ms");
   BOOST_TEST(!keys[1].restarts);
   BOOST_TEST(host.spawn_count("web") == 1u);
+}
+
+// The node dies while a gone one takes its time: the next one goes on.
+BOOST_AUTO_TEST_CASE(an_apply_that_a_crash_cuts_off_is_done_by_the_next_node) {
+  apply({configured("gone"), configured("web")});
+  auto changed = simple_spec();
+  changed.command = {"/bin/other"};
+  host.obeys_term = false;
+  auto cut_off = apply({configured("web", changed), configured("fresh")});
+  BOOST_TEST(!cut_off->has_value());
+  crash();
+  auto read_kept = [&] {
+    auto text = storage->read(accepted_config_name);
+    BOOST_REQUIRE((text && *text));
+    auto kept = from_json<accepted_config>(**text);
+    BOOST_REQUIRE(kept.has_value());
+    return *kept;
+  };
+  auto kept = read_kept();
+  BOOST_TEST(!kept.applied);
+  manager_start from;
+  from.has_config = from.is_half_applied = true;
+  from.configured = kept.processes;
+  from.accepted = kept;
+  for (auto id : {"gone", "web"})
+    from.held.push_back(
+      {host.last(id).request.run_id, host.last(id).who, std::nullopt});
+  host.obeys_term = true;
+  open(std::move(from));
+  BOOST_TEST(host.last("web").request.argv[0] == "/bin/other");
+  BOOST_TEST((status_of("web") == status::running));
+  BOOST_TEST((status_of("fresh") == status::running));
+  BOOST_TEST(!host.is_alive("gone"));
+  BOOST_TEST(host.alive_count() == 2u);
+  BOOST_TEST(read_kept().applied);
 }
 
 // -- replicas -----------------------------------------------------------------

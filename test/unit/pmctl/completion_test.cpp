@@ -27,7 +27,7 @@ std::string offered(const std::vector<std::string>& words) {
 BOOST_AUTO_TEST_SUITE(completion)
 
 BOOST_AUTO_TEST_CASE(bash_completes_verbs_options_and_values) {
-  BOOST_TEST(offered({"pmctl", "re"}) == "recover\nrestart\n");
+  BOOST_TEST(offered({"pmctl", "re"}) == "recover\nrestart\nreset\n");
   BOOST_TEST(offered({"pmctl", "stop", "--fo"}) == "--force\n");
   BOOST_TEST(offered({"pmctl", "list", "--status", "run"}) == "running\n");
   BOOST_TEST(offered({"pmctl", "--json", "logs", "--std"})
