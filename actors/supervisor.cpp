@@ -24,6 +24,25 @@ auto on_reset(pointer self) {
   };
 }
 
+auto on_probe_due(pointer self) {
+  return [self](probe_atom, uint64_t role, uint64_t probing) {
+    self->state.ask_probe(role, probing);
+  };
+}
+
+auto on_probe_overdue(pointer self) {
+  return [self](probe_atom, uint64_t role, const std::string& run) {
+    self->state.probe_overdue(role, run);
+  };
+}
+
+auto on_probe_answer(pointer self) {
+  return [self](probe_atom, uint64_t role, uint64_t probing, bool good,
+                std::string& text, uint64_t offset) {
+    self->state.probe_answered(role, probing, good, std::move(text), offset);
+  };
+}
+
 // Takes up what was before, and begins where that is wanted.
 void begin(supervisor_state& state, const supervisor_start& how) {
   if (how.restored)
@@ -112,16 +131,9 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
       self->state.time_limit_reached(timer);
     },
     [self](give_up_atom, uint64_t timer) { self->state.give_up(timer); },
-    [self](probe_atom, uint64_t role, uint64_t probing) {
-      self->state.ask_probe(role, probing);
-    },
-    [self](probe_atom, uint64_t role, const std::string& run) {
-      self->state.probe_overdue(role, run);
-    },
-    [self](probe_atom, uint64_t role, uint64_t probing, bool good,
-           std::string& text, uint64_t offset) {
-      self->state.probe_answered(role, probing, good, std::move(text), offset);
-    },
+    on_probe_due(self),
+    on_probe_overdue(self),
+    on_probe_answer(self),
   };
 }
 

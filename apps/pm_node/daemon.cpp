@@ -232,9 +232,8 @@ expected<void> daemon::begin(caf::actor_system& system) {
   options.loop = loop_.get();
   options.note = [this](const std::string& text) { note(text); };
   options.essential_ended = [this](const std::string& why) {
-    if (exit_code_ != EXIT_SUCCESS)
+    if (std::exchange(exit_code_, EXIT_FAILURE) == EXIT_FAILURE)
       return; // it is on its way
-    exit_code_ = EXIT_FAILURE;
     note("error " + why + "; shutting down");
     shut_down(*system_, false);
   };

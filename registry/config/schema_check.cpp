@@ -188,7 +188,7 @@ private:
         continue;
       if (found != nullptr)
         problems_.add(*member->from, member->key_offset,
-                      fmt::format("{} has a '{}' already: either that or "
+                      fmt::format("{} has '{}' already: either that or "
                                   "'{}'",
                                   at.subject(), found->key, key));
       found = member;

@@ -145,10 +145,12 @@ BOOST_AUTO_TEST_CASE(a_stop_by_hand_wins_over_a_probe) {
 BOOST_AUTO_TEST_CASE(the_others_wait_for_the_startup_probe) {
   define("web", with({probe(probe_role::startup), probe(probe_role::readiness),
                       probe(probe_role::liveness)}));
+  advance(1ms);
   BOOST_REQUIRE(prober.asked.size() == 1u);
   BOOST_TEST((prober.asked[0].what.what.role == probe_role::startup));
   answer(true);
   BOOST_TEST(!view("web").ready);
+  advance(1ms);
   BOOST_TEST(prober.asked.size() == 2u);
   answer(true);
   BOOST_TEST(view("web").ready);
@@ -168,6 +170,8 @@ BOOST_AUTO_TEST_CASE(a_startup_probe_alone_makes_ready_or_fails_the_start) {
 
 BOOST_AUTO_TEST_CASE(an_answer_of_an_earlier_run_does_not_count) {
   define("web", with({probe(probe_role::readiness)}));
+  advance(1ms);
+  BOOST_REQUIRE(!prober.asked.empty());
   auto old = std::move(prober.asked.front());
   prober.asked.pop_front();
   restart("web");
@@ -193,6 +197,7 @@ BOOST_AUTO_TEST_CASE(an_exec_probe_is_a_run_that_is_killed_when_it_is_late) {
   exec.command = {"check"};
   exec.timeout = 2s;
   define("web", with({exec}));
+  advance(1ms);
   BOOST_TEST(
     (host.last("web:probe").request.argv == std::vector<std::string>{"check"}));
   host.exit("web:probe", 0);
@@ -220,7 +225,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_ready_is_ready_for_the_next_node) {
   manager_start from;
   from.held = {held};
   open(from);
-  run();
+  advance(1ms);
   BOOST_TEST(view("web").ready);
   BOOST_REQUIRE(prober.asked.size() == 1u);
   BOOST_TEST((prober.asked[0].what.what.role == probe_role::liveness));

@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     1.5,
                     4096,
                     7,
-                    s.probes};
+                    full_record().state.probes};
   require_no_default(view);
   require_round_trip(view);
   process_result result{"h",
