@@ -173,6 +173,42 @@ def measure_crash(bin_dir, rounds=40):
     node.end()
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_capture(bin_dir, size=1 << 30):
+    """One writer's output into its log, against cat into a file."""
+    line = "x" * 99
+    for name, words in (("zeros", f"head -c {size} /dev/zero"),
+                        ("100-byte lines", f"yes {line} | head -c {size}")):
+        floor, ours, cost = [], [], []
+        for _ in range(3):
+            folder = tempfile.mkdtemp(prefix="pm-bench-")
+            begin = time.monotonic()
+            subprocess.run(f"({words}) | cat > {folder}/file", shell=True,
+                           check=True)
+            floor.append(time.monotonic() - begin)
+            shutil.rmtree(folder)
+            node = Node(bin_dir, {"processes": {}})
+            wait_for(lambda: node.ctl("list").returncode == 0)
+            before = sum(cpu_seconds(pid) for pid in node.pids())
+            begin = time.monotonic()
+            node.ctl("start", "--name", "w", "--restart", "never", "--", "sh",
+                     "-c", words)
+            node.ctl("wait", "w")
+            ours.append(time.monotonic() - begin)
+            cost.append(sum(cpu_seconds(pid) for pid in node.pids()) - before)
+            assert os.path.getsize(f"{node.state_dir}/logs/w.log") == size
+            node.end()
+        rate = size / (1 << 20)
+        print(f"capture of {name}: {rate / min(ours):.0f} MiB/s, cat "
+              f"{rate / min(floor):.0f} MiB/s, ratio "
+              f"{min(floor) / min(ours):.2f}; {min(cost):.2f} CPU s for a GiB")
+
+
 def stamp_ms(text):
     clock = text[11:23]
     hours, minutes, seconds = clock.split(":")
@@ -185,6 +221,7 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     measure_crowd(sys.argv[1], count)
     measure_crash(sys.argv[1])
+    measure_capture(sys.argv[1])
 
 
 main()

@@ -1,5 +1,3 @@
-#include <filesystem>
-
 #include "test/integration/writers_fixture.hpp"
 
 // Another program takes over: a new pm-node, or pm from an older tool.
@@ -10,16 +8,6 @@ using namespace std::chrono_literals;
 namespace {
 
 struct handing_over_fixture : writers_fixture {
-  // A copy of this build's node, which finds its keeper beside it.
-  std::string new_node(const std::string& name) {
-    auto path = directory().file(name);
-    std::filesystem::copy_file(program("pm-node"), path);
-    std::filesystem::copy_file(program("pm-keeper"),
-                               directory().file("pm-keeper"),
-                               std::filesystem::copy_options::skip_existing);
-    return path;
-  }
-
   std::string serving() {
     return ctl_json({"version"})["node"]["program_path"].GetString();
   }

@@ -33,4 +33,15 @@ BOOST_AUTO_TEST_CASE(two_hundred_kills_under_a_hundred_writers) {
   BOOST_TEST_MESSAGE(unknown << " exits of 100 are unknown");
 }
 
+BOOST_AUTO_TEST_CASE(ten_upgrades_under_a_hundred_writers) {
+  start_writers(100, 20);
+  for (int i = 0; i < 10; ++i) {
+    auto done =
+      ctl({"upgrade", "--binary", new_node("node" + std::to_string(i))});
+    BOOST_TEST(done.code == 0, done.err);
+    check_same_processes();
+  }
+  BOOST_TEST(end_and_check() == 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

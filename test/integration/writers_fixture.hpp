@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
@@ -122,6 +123,16 @@ public:
 
   void let_it_write() {
     std::this_thread::sleep_for(std::chrono::milliseconds{random_() % 300});
+  }
+
+  // A copy of this build's node, which finds its keeper beside it.
+  std::string new_node(const std::string& name) {
+    auto path = directory().file(name);
+    std::filesystem::copy_file(program("pm-node"), path);
+    std::filesystem::copy_file(program("pm-keeper"),
+                               directory().file("pm-keeper"),
+                               std::filesystem::copy_options::skip_existing);
+    return path;
   }
 
   // Everybody is what it was.
