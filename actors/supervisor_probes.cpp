@@ -5,8 +5,8 @@
 
 #include <caf/send.hpp>
 
-#include "actors/probe_command.hpp"
 #include "actors/probe_policy.hpp"
+#include "actors/side_run.hpp"
 
 // Probes: asked one question at a time each, the next one a period after the
 // last was asked. A startup probe goes first; readiness and liveness follow
@@ -65,8 +65,13 @@ void supervisor_state::ask_probe(uint64_t role, uint64_t probing) {
   if (probing != probing_ || probe == nullptr)
     return;
   if (probe->kind == probe_kind::exec) {
-    auto run = begin_probe_command(*on_, record_, *probe, probing,
-                                   supervisor_actor{self_});
+    auto run =
+      begin_side_run(*on_, record_, "probe", probe->command,
+                     [me = supervisor_actor{self_}, role,
+                      probing](const run_id&, bool good, std::string text) {
+                       caf::anon_send(me, probe_atom::value, role, probing,
+                                      good, std::move(text), uint64_t{0});
+                     });
     probe_runs_[role] = run;
     self_->delayed_send(self_, probe->timeout, probe_atom::value, role,
                         run.str());

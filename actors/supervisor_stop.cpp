@@ -4,7 +4,9 @@
 #include <csignal>
 #include <utility>
 
-#include "actors/stop_command.hpp"
+#include <caf/send.hpp>
+
+#include "actors/side_run.hpp"
 #include "runtime/os/proc.hpp"
 
 // How a stop goes on: the stop command, one signal after the other, SIGKILL,
@@ -42,7 +44,13 @@ void supervisor_state::begin_stop() {
   stop_text_.clear();
   if (spec().shutdown.command.empty())
     return send_stop_signal();
-  auto run = begin_stop_command(*on_, record_, supervisor_actor{self_});
+  auto me = supervisor_actor{self_};
+  auto run =
+    begin_side_run(*on_, record_, "stop", spec().shutdown.command,
+                   [me](const run_id& ended, bool good, std::string text) {
+                     caf::anon_send(me, command_atom::value, ended.str(),
+                                    good ? std::string{} : std::move(text));
+                   });
   stop_command_ = run;
   is_command_step_ = true;
   auto limit = spec().shutdown.timeout;

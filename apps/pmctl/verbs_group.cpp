@@ -5,6 +5,7 @@
 #include <pm/config_diff.hpp>
 #include <pm/restart_table.hpp>
 
+#include "apps/pmctl/asking.hpp"
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/outcomes.hpp"
@@ -16,24 +17,6 @@
 namespace pm::ctl {
 
 namespace {
-
-// Asks, reads the answer as a T, and shows it.
-template <class T, class Show>
-int ask(session& here, std::string_view method, request_params params,
-        Show show) {
-  auto reply = here.call(method, params);
-  if (!reply)
-    return session::refuse(reply.error());
-  if (here.options.json) {
-    session::emit(json_line(reply->body()));
-    return done;
-  }
-  T known;
-  if (auto ok = json::read(reply->body(), known, "result"); !ok)
-    return session::refuse(ok.error());
-  session::emit(show(known));
-  return done;
-}
 
 std::string plain_words(const process_view& x, bool) {
   auto words = std::string{to_string(x.status)};

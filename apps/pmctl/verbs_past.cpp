@@ -1,5 +1,6 @@
 #include <CLI/App.hpp>
 
+#include "apps/pmctl/asking.hpp"
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/render_history.hpp"
@@ -8,27 +9,7 @@
 
 namespace pm::ctl {
 
-namespace {
-
-// Asks, reads the answer as a T, and shows it.
-template <class T, class Show>
-int tell(session& here, std::string_view method, request_params params,
-         Show show) {
-  auto reply = here.call(method, params);
-  if (!reply)
-    return session::refuse(reply.error());
-  if (here.options.json) {
-    session::emit(json_line(reply->body()));
-    return done;
-  }
-  T known;
-  if (auto ok = json::read(reply->body(), known, "result"); !ok)
-    return session::refuse(ok.error());
-  session::emit(show(known));
-  return done;
-}
-
-} // namespace
+namespace {} // namespace
 
 void add_past_verbs(command_line& to) {
   struct history_options {
@@ -41,7 +22,7 @@ void add_past_verbs(command_line& to) {
     "pmctl history web -n 5", [history](session& here) {
       auto params = here.params();
       params.set("name", history->name).set("count", history->count);
-      return tell<std::vector<ended_run>>(
+      return ask<std::vector<ended_run>>(
         here, "history", std::move(params), [&](auto& runs) {
           return history_table(runs, time_now(), here.shown());
         });
@@ -59,7 +40,7 @@ void add_past_verbs(command_line& to) {
            "pmctl why web", [name](session& here) {
              auto params = here.params();
              params.set("name", *name);
-             return tell<process_reasons>(
+             return ask<process_reasons>(
                here, "why", std::move(params), [&](auto& known) {
                  return reasons_text(known, time_now(), here.shown());
                });
@@ -72,8 +53,8 @@ void add_past_verbs(command_line& to) {
   auto& recover_verb =
     to.add("recover", "Tell what the node found when it began",
            "pmctl recover --report", [](session& here) {
-             return tell<recovery_report>(here, "recover", here.params(),
-                                          recovery_text);
+             return ask<recovery_report>(here, "recover", here.params(),
+                                         recovery_text);
            });
   recover_verb
     .add_flag("--report", *report, "What was adopted, ended, lost, damaged")

@@ -1,0 +1,63 @@
+#include "actors/side_run.hpp"
+
+namespace pm {
+
+namespace {
+
+// What is kept of its output, for its first line.
+constexpr size_t output_max = 4096;
+
+class side_run_relay : public run_events {
+public:
+  side_run_relay(run_id run, side_run_done done)
+    : run_(run), done_(std::move(done)) {}
+
+  void spawned(const identity&, timestamp) override {
+    // Its end is what counts.
+  }
+
+  void spawn_failed(const error& why) override { done_(run_, false, why.text); }
+
+  void output(stream, std::string) override {
+    // It is captured, not streamed.
+  }
+
+  void exited(run_exit how) override {
+    auto good = how.exit.reason == exit_reason::exited && how.exit.code == 0;
+    auto& said = how.stderr_text.empty() ? how.stdout_text : how.stderr_text;
+    auto line = said.substr(0, said.find('\n'));
+    done_(run_, good, describe(how.exit) + (line.empty() ? "" : ": " + line));
+  }
+
+  void group_gone() override {
+    // Nobody asked.
+  }
+
+private:
+  run_id run_;
+  side_run_done done_;
+};
+
+} // namespace
+
+run_id begin_side_run(const supervision& on, const process_record& record,
+                      std::string_view name,
+                      const std::vector<std::string>& command,
+                      side_run_done done) {
+  auto request = make_spawn_request(on, record, {});
+  auto run = run_id::make(on.now());
+  request.run_id = run;
+  request.handle_id += fmt::format(":{}", name);
+  request.kind = kind::command;
+  request.argv = command;
+  request.output = output_mode::capture;
+  request.capture_max = output_max;
+  request.protect = false;
+  request.environment.push_back(
+    fmt::format("PM_MAIN_PID={}", record.state.identity.pid));
+  on.host->spawn(std::move(request),
+                 std::make_shared<side_run_relay>(run, std::move(done)));
+  return run;
+}
+
+} // namespace pm

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "actors/supervision.hpp"
+
+namespace pm {
+
+// How a side run ended: well means with exit 0; else, or with output, in words.
+using side_run_done =
+  std::function<void(const run_id& run, bool good, std::string text)>;
+
+// Runs a command beside a process, for a stop or a probe: with its environment
+// (and PM_MAIN_PID), its user and its directory. Nothing of it is on record;
+// acknowledge it when `done` has been called, on the host's thread. `name`
+// stands behind the handle id in messages. Gives its id, for signals.
+run_id begin_side_run(const supervision& on, const process_record& record,
+                      std::string_view name,
+                      const std::vector<std::string>& command,
+                      side_run_done done);
+
+} // namespace pm
