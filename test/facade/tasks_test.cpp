@@ -118,6 +118,7 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(hog.exit_signal.value() == "KILL");
   BOOST_TEST(hog.failure->type == "pm.Abandoned");
   go_on = true;
+  manager.reset(); // waits for both, which use what is here
 }
 
 BOOST_AUTO_TEST_CASE(an_actor_is_a_task) {
