@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/os/proc.hpp"
+#include "runtime/os/proc_environ.hpp"
 
 namespace pm {
 
@@ -52,16 +53,8 @@ void for_each_child(int pid, F use) {
 }
 
 bool began_with(int pid, const std::string& run_id) {
-  auto environment = read_proc(fmt::format("/proc/{}/environ", pid));
-  auto wanted = fmt::format("PM_RUN_ID={}", run_id);
-  for (size_t at = environment.find(wanted); at != environment.npos;
-       at = environment.find(wanted, at + 1)) {
-    auto end = at + wanted.size();
-    if ((at == 0 || environment[at - 1] == '\0')
-        && (end == environment.size() || environment[end] == '\0'))
-      return true;
-  }
-  return false;
+  return read_process_variable(pid, run_variable) == run_id
+         || read_process_variable(pid, side_run_variable) == run_id;
 }
 
 } // namespace

@@ -111,6 +111,7 @@ struct process_state {
   bool ready = false;                  // of a run with probes for it
   pm::health health = pm::health::unchecked;
   std::vector<probe_report> probes;     // of the run
+  std::string notify_status;            // of the run: its last STATUS=
   int restart_count = 0;                // restarts by policy since defined
   int failures = 0;                     // in a row; what the backoff grows by
   std::optional<timestamp> retry_at;    // when a restart is due
@@ -131,6 +132,7 @@ struct process_state {
       field("ended_at", x.ended_at), field("exit", x.exit),
       field("outcome", x.outcome), field("ready", x.ready),
       field("health", x.health), field("probes", x.probes),
+      field("notify_status", x.notify_status),
       field("restart_count", x.restart_count), field("failures", x.failures),
       field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
       field("last_updated", x.last_updated),
@@ -202,6 +204,7 @@ struct process_view {
   std::optional<uint64_t> rss_bytes;
   std::optional<uint64_t> dropped_bytes; // that the log could not take
   std::vector<probe_report> probes;
+  std::string notify_status; // what it last said of itself, with STATUS=
 
   bool operator==(const process_view&) const = default;
 
@@ -223,7 +226,8 @@ struct process_view {
       field("environment", x.environment), field("labels", x.labels),
       field("origin", x.origin), field("wanted", x.wanted),
       field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes),
-      field("dropped_bytes", x.dropped_bytes), field("probes", x.probes));
+      field("dropped_bytes", x.dropped_bytes), field("probes", x.probes),
+      field("notify_status", x.notify_status));
   }
 };
 

@@ -83,6 +83,7 @@ process_record full_record() {
   s.ready = true;
   s.health = health::healthy;
   s.probes = {{probe_role::liveness, health::healthy, "t", noon, 1, 2}};
+  s.notify_status = "busy";
   s.restart_count = 5;
   s.failures = 6;
   s.retry_at = noon + 2s;
@@ -186,7 +187,8 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     1.5,
                     4096,
                     7,
-                    full_record().state.probes};
+                    full_record().state.probes,
+                    "busy"};
   require_no_default(view);
   require_round_trip(view);
   process_result result{"h",
