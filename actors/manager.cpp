@@ -74,6 +74,9 @@ manager(m::pointer self, std::shared_ptr<const supervision> with,
     on<shutdown_atom, &m::shutdown>(self),
     on<settled_atom, &m::settled>(self),
     on<report_atom, &m::report>(self),
+    [self](report_atom, process_event& event) {
+      self->state.tell_listeners(std::move(event));
+    },
     on<define_atom, &m::defined>(self),
     on<removed_atom, &m::removed>(self),
     on<refused_atom, &m::not_acted_upon>(self),

@@ -98,6 +98,7 @@ public:
   void turn_over(const std::string& id, const std::string& run);
   void not_ready_in_time(uint64_t number, uint64_t at);
   void report(process_state state, process_event event);
+  void tell_listeners(process_event event);
   void defined(process_definition what);
   void removed(const std::string& id);
   void not_acted_upon(const std::string& id, const std::string& request_id);

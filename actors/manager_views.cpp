@@ -276,6 +276,10 @@ void manager_state::report(process_state state, process_event event) {
   look_for_essential(*found);
   if (event.to == status::pending)
     event.text = waiting_text(event.handle_id);
+  tell_listeners(std::move(event));
+}
+
+void manager_state::tell_listeners(process_event event) {
   event.seq = ++event_seq_;
   for (auto& listener : listeners_)
     self_->send(listener, event_atom::value, event);

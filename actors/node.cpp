@@ -21,6 +21,7 @@
 
 #include "actors/facade/call_pools.hpp"
 #include "actors/host_bridge.hpp"
+#include "actors/leftover_run.hpp"
 #include "actors/manager.hpp"
 #include "actors/own_program.hpp"
 #include "actors/registry.hpp"
@@ -147,6 +148,7 @@ private:
   std::unique_ptr<task_host> tasks_;
   std::unique_ptr<call_pools> calls_;
   std::unique_ptr<prober> prober_;
+  std::unique_ptr<notifier> notifier_;
   std::shared_ptr<registry_store> store_;
   std::shared_ptr<storage> files_;
   std::atomic<int> keeper_pid_{0};
@@ -226,6 +228,7 @@ expected<void> node_impl::open_host() {
   for (auto& x : on_record)
     runs.push_back(x.run_id);
   calls::sweep_call_files(directory_->path(), runs);
+  end_leftovers(*host_);
   held_ = host_->held();
   host_->on_lost([this](const error& why) { keeper_lost(why); });
   return {};
@@ -293,11 +296,13 @@ void node_impl::open_manager() {
   if (own_loop_)
     bridge_ = std::make_unique<host_bridge>(*own_loop_, *host_);
   auto& processes = bridge_ ? static_cast<process_host&>(*bridge_) : *host_;
-  tasks_ = std::make_unique<task_host>(
-    system_, processes, [this](const std::string& text) { note(text); });
+  auto tell = [this](const std::string& text) { note(text); };
+  tasks_ = std::make_unique<task_host>(system_, processes, tell);
   on->host = tasks_.get();
   prober_ = make_loop_prober(loop());
   on->probes = prober_.get();
+  notifier_ = make_loop_notifier(loop(), directory_->path(), tell);
+  on->notify = notifier_.get();
   on->registry = registry_;
   on->state_dir = directory_->path();
   on->working_dir = current_directory();
@@ -351,15 +356,16 @@ void node_impl::end_calls() {
                                           : is_over(patience);
   if (!in_time)
     note("error the workers of calls do not end");
-  if (options_.loop != nullptr) {
+  auto destroy = [this] {
     calls_.reset();
     prober_.reset();
-    return;
-  }
+    notifier_.reset();
+  };
+  if (options_.loop != nullptr)
+    return destroy();
   std::promise<void> done;
   own_loop_->post([&] {
-    calls_.reset();
-    prober_.reset();
+    destroy();
     done.set_value();
   });
   done.get_future().wait();

@@ -13,7 +13,8 @@ namespace {
 // What names one run is not for the children of another.
 constexpr std::string_view own_variables[] = {
   "PM_HANDLE_ID", "PM_RUN_ID",     "PM_CORRELATION_ID", "PM_SOCKET",
-  "PM_REPLICA",   "NOTIFY_SOCKET", "PM_WORKER",
+  "PM_REPLICA",   "NOTIFY_SOCKET", "PM_WORKER",         "WATCHDOG_USEC",
+  "WATCHDOG_PID", "PM_HOOK",       "PM_MAIN_PID",       "PM_SIDE_RUN",
 };
 
 } // namespace

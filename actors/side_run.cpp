@@ -1,5 +1,7 @@
 #include "actors/side_run.hpp"
 
+#include "runtime/os/proc_environ.hpp"
+
 namespace pm {
 
 namespace {
@@ -38,26 +40,49 @@ private:
   side_run_done done_;
 };
 
+spawn_request make_side_request(const supervision& on,
+                                const process_record& record,
+                                std::string_view name,
+                                const std::vector<std::string>& command) {
+  auto request = make_spawn_request(on, record, {});
+  request.run_id = run_id::make(on.now());
+  request.handle_id += fmt::format(":{}", name);
+  request.kind = kind::command;
+  request.argv = command;
+  request.protect = false;
+  request.environment.push_back(
+    fmt::format("{}={}", side_run_variable, request.run_id.str()));
+  if (record.state.identity.pid != 0)
+    request.environment.push_back(
+      fmt::format("PM_MAIN_PID={}", record.state.identity.pid));
+  return request;
+}
+
+run_id begin(const supervision& on, spawn_request request, side_run_done done) {
+  auto run = request.run_id;
+  on.host->spawn(std::move(request),
+                 std::make_shared<side_run_relay>(run, std::move(done)));
+  return run;
+}
+
 } // namespace
 
 run_id begin_side_run(const supervision& on, const process_record& record,
                       std::string_view name,
                       const std::vector<std::string>& command,
                       side_run_done done) {
-  auto request = make_spawn_request(on, record, {});
-  auto run = run_id::make(on.now());
-  request.run_id = run;
-  request.handle_id += fmt::format(":{}", name);
-  request.kind = kind::command;
-  request.argv = command;
+  auto request = make_side_request(on, record, name, command);
   request.output = output_mode::capture;
   request.capture_max = output_max;
-  request.protect = false;
-  request.environment.push_back(
-    fmt::format("PM_MAIN_PID={}", record.state.identity.pid));
-  on.host->spawn(std::move(request),
-                 std::make_shared<side_run_relay>(run, std::move(done)));
-  return run;
+  return begin(on, std::move(request), std::move(done));
+}
+
+run_id begin_hook_run(const supervision& on, const process_record& record,
+                      const hook_spec& hook, side_run_done done) {
+  auto name = to_string(hook.moment);
+  auto request = make_side_request(on, record, name, hook.command);
+  request.environment.push_back(fmt::format("PM_HOOK={}", name));
+  return begin(on, std::move(request), std::move(done));
 }
 
 } // namespace pm

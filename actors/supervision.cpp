@@ -66,6 +66,10 @@ std::map<std::string, std::string> shown_environment(const process_spec& spec) {
   return result;
 }
 
+bool becomes_another(const process_spec& spec) {
+  return !spec.user.empty() || !spec.group.empty();
+}
+
 process_view make_view(const supervision& on, const process_record& record) {
   auto& [definition, state] = record;
   auto& spec = definition.spec;
@@ -77,6 +81,7 @@ process_view make_view(const supervision& on, const process_record& record) {
     state.status == status::running && (!has_readiness(spec) || state.ready);
   view.health = state.health;
   view.probes = state.probes;
+  view.notify_status = state.notify_status;
   if (state.identity.pid != 0 && spec.kind != kind::task)
     view.pid = state.identity.pid;
   view.run_id = state.run_id.str();
@@ -129,6 +134,11 @@ make_spawn_request(const supervision& on, const process_record& record,
   variables["PM_CORRELATION_ID"] = state.asked.correlation_id;
   if (!on.socket_path.empty())
     variables["PM_SOCKET"] = on.socket_path;
+  if (wants_notify(spec))
+    variables["NOTIFY_SOCKET"] = on.notify->path(becomes_another(spec));
+  if (spec.watchdog)
+    variables["WATCHDOG_USEC"] =
+      std::to_string(std::chrono::microseconds{*spec.watchdog}.count());
   if (spec.replica > 0)
     variables["PM_REPLICA"] = std::to_string(spec.replica);
   spawn_request request;

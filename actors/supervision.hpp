@@ -5,6 +5,7 @@
 #include <string>
 
 #include <pm/actors.hpp>
+#include <pm/notify.hpp>
 #include <pm/prober.hpp>
 #include <pm/process_host.hpp>
 
@@ -15,7 +16,8 @@ namespace pm {
 // Lives as long as the manager; the host outlives it.
 struct supervision {
   process_host* host = nullptr;
-  prober* probes = nullptr; // outlives it too
+  prober* probes = nullptr;   // outlives it too
+  notifier* notify = nullptr; // and so does this
   registry_actor registry;
   std::string state_dir;   // absolute
   std::string working_dir; // for processes that name none; absolute
@@ -39,6 +41,9 @@ std::map<std::string, std::string> shown_environment(const process_spec& spec);
 // Where the output of this process goes.
 std::string log_file_of(const supervision& on,
                         const process_definition& definition);
+
+// True if it does not run as the node's own user.
+bool becomes_another(const process_spec& spec);
 
 // The record as it is shown at `on.now()`.
 process_view make_view(const supervision& on, const process_record& record);

@@ -43,6 +43,49 @@ auto on_probe_answer(pointer self) {
   };
 }
 
+auto on_exit(pointer self) {
+  return [self](exited_atom, const std::string& run, run_exit& how) {
+    self->state.exited(run, std::move(how));
+  };
+}
+
+auto on_output(pointer self) {
+  return [self](output_atom, const std::string& run, stream which,
+                std::string& chunk) {
+    self->state.output(run, which, std::move(chunk));
+  };
+}
+
+auto on_notify(pointer self) {
+  return
+    [self](notify_atom, const std::string& run) { self->state.notified(run); };
+}
+
+auto on_watchdog(pointer self) {
+  return [self](watchdog_atom, uint64_t probing) {
+    self->state.look_at_watchdog(probing);
+  };
+}
+
+auto on_hook_end(pointer self) {
+  return
+    [self](hook_atom, const std::string& run, bool good, std::string& text) {
+      self->state.hook_ended(run, good, std::move(text));
+    };
+}
+
+auto on_hook_overdue(pointer self) {
+  return [self](hook_atom, const std::string& run) {
+    self->state.hook_overdue(run);
+  };
+}
+
+auto on_beside_overdue(pointer self) {
+  return [self](hook_atom, uint64_t number) {
+    self->state.stop_waiting_beside(number);
+  };
+}
+
 // Takes up what was before, and begins where that is wanted.
 void begin(supervisor_state& state, const supervisor_start& how) {
   if (how.restored)
@@ -111,13 +154,8 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](refused_atom, const std::string& run, const error& why) {
       self->state.refused(run, why);
     },
-    [self](output_atom, const std::string& run, stream which,
-           std::string& chunk) {
-      self->state.output(run, which, std::move(chunk));
-    },
-    [self](exited_atom, const std::string& run, run_exit& how_it_ended) {
-      self->state.exited(run, std::move(how_it_ended));
-    },
+    on_output(self),
+    on_exit(self),
     [self](group_gone_atom, const std::string& run) {
       self->state.group_gone(run);
     },
@@ -134,6 +172,11 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     on_probe_due(self),
     on_probe_overdue(self),
     on_probe_answer(self),
+    on_notify(self),
+    on_watchdog(self),
+    on_hook_end(self),
+    on_hook_overdue(self),
+    on_beside_overdue(self),
   };
 }
 

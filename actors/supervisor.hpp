@@ -12,6 +12,7 @@
 #include <caf/typed_response_promise.hpp>
 
 #include "actors/life_cycle.hpp"
+#include "actors/probe_policy.hpp"
 #include "actors/supervision.hpp"
 
 namespace pm {
@@ -79,6 +80,17 @@ public:
   void probe_answered(uint64_t role, uint64_t probing, bool good,
                       std::string text, uint64_t offset);
 
+  // -- what the run says of itself --------------------------------------------
+
+  void notified(const std::string& run);
+  void look_at_watchdog(uint64_t probing);
+
+  // -- hooks ------------------------------------------------------------------
+
+  void hook_ended(const std::string& run, bool good, std::string text);
+  void hook_overdue(const std::string& run);
+  void stop_waiting_beside(uint64_t number);
+
   // -- timers -----------------------------------------------------------------
 
   void give_up(uint64_t timer);
@@ -100,6 +112,15 @@ private:
     output_listener listener;
     error why_not; // set if it never began
     process_result result;
+  };
+
+  // A hook that is under way.
+  struct running_hook {
+    pm::run_id run;
+    hook_moment moment = hook_moment::pre_start;
+    milliseconds timeout{0};
+    bool is_killed = false;
+    bool is_overdue = false;
   };
 
   // What follows a write: null if it was taken, else why not.
@@ -125,6 +146,25 @@ private:
   void go_on_probing(const probe_spec& probe);
   void probe_turned(const probe_spec& probe, bool good);
   void end_for_probe(const probe_spec& probe);
+  void end_for(cause why, std::string text);
+  bool is_started_up() const;
+  void listen(int pid);
+  void stop_listening();
+  void take_phase(notify_message::phase now);
+  void begin_notify_probe(const probe_spec& probe);
+  void await_notify(const probe_spec& probe);
+  void ask_notify(const probe_spec& probe);
+  milliseconds extension_left() const;
+  void begin_watchdog();
+  bool begin_hook(hook_moment moment);
+  void kill_hooks(bool even_post_stop);
+  void begin_spawn();
+  void pre_start_ended(const std::string& failure);
+  void begin_stop_steps();
+  void note_trouble(std::string text);
+  void conclude(run_exit how);
+  void go_on_concluding();
+  bool has_runs_beside() const;
   milliseconds delay_left() const;
   void finish(run_exit how);
   life_event classify(const exit_status& exit, milliseconds uptime,
@@ -191,7 +231,16 @@ private:
   uint64_t probe_offset_ = 0; // where a log_line probe goes on
   std::array<std::optional<run_id>, 3> probe_runs_; // exec, by role
   std::array<bool, 3> is_overdue_{};
-  std::string failed_probe_;       // what ends this run; empty: none
+  std::string failing_; // why this run is ended; empty: it is not
+  cause failing_cause_ = cause::probe;
+  std::shared_ptr<notify_inbox> inbox_; // of the run, if it may notify
+  notify_message::phase phase_ = notify_message::phase::none;
+  watchdog_state watchdog_;
+  std::optional<milliseconds> watchdog_limit_; // that the run knows of
+  std::vector<running_hook> hooks_;
+  bool is_over_ = false;        // reaped, something beside it is not
+  bool post_stop_done_ = false; // or begun
+  uint64_t concluding_ = 0;
   std::string request_id_;         // goes with the next write
   std::optional<asker> end_asked_; // who asked for the end of this run
   std::optional<ended_run> ended_; // goes with the next write

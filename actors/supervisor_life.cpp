@@ -27,6 +27,8 @@ void supervisor_state::apply(const transition& row) {
     begin_run();
   if (row.from == status::running && row.to != status::running)
     end_probes();
+  if (row.from == status::starting && row.to == status::stopping)
+    kill_hooks(false);
   if (row.to != row.from) {
     ++timer_; // what was timed for the old status does not count any more
     state.status = row.to;
@@ -89,7 +91,8 @@ void supervisor_state::begin_run() {
   state.started_at.reset();
   state.status_text.clear();
   state.probes.clear();
-  failed_probe_.clear();
+  state.notify_status.clear();
+  failing_.clear();
   note_start(spec(), state, now());
   spawn_pending_ = true;
   spawn_written_ = false;
@@ -112,6 +115,7 @@ void supervisor_state::spawn() {
       ended_run_ = record_.state.run_id;
       return fail_spawn(ready.error());
     }
+  listen(0); // it may speak before we know its pid
   on_->host->spawn(std::move(request),
                    make_run_relay(self_, record_.state.run_id));
 }
@@ -132,9 +136,12 @@ void supervisor_state::spawned(const std::string& run, const identity& who,
       self_->delayed_send(self_, *run_->request.timeout, expire_atom::value,
                           ++limit_timer_);
   }
+  listen(who.pid);
   step(life_event::spawned);
-  if (state.status == status::running)
-    begin_probes(true);
+  if (state.status != status::running)
+    return;
+  begin_probes(true);
+  begin_hook(hook_moment::post_start);
 }
 
 void supervisor_state::refused(const std::string& run, const error& why) {
@@ -145,6 +152,7 @@ void supervisor_state::refused(const std::string& run, const error& why) {
 }
 
 void supervisor_state::fail_spawn(error why) {
+  stop_listening();
   auto& state = record_.state;
   state.exit = exit_status{exit_reason::spawn_failed, {}, {}};
   state.ended_at = now();
@@ -175,6 +183,7 @@ void supervisor_state::terminate() {
 
 void supervisor_state::kill() {
   forced_ = true;
+  kill_hooks(true);
   on_->host->signal(record_.state.run_id, SIGKILL, scope());
   arm_give_up();
 }
@@ -190,19 +199,17 @@ void supervisor_state::exited(const std::string& run, run_exit how) {
     step(life_event::group_left);
     return;
   }
-  finish(std::move(how));
+  conclude(std::move(how));
 }
 
 void supervisor_state::group_gone(const std::string& run) {
-  if (!is_current(run) || !exit_)
-    return;
-  auto how = std::move(*exit_);
-  exit_.reset();
-  finish(std::move(how));
+  if (is_current(run) && exit_ && !is_over_)
+    conclude(std::move(*exit_));
 }
 
 void supervisor_state::finish(run_exit how) {
   auto& state = record_.state;
+  stop_listening();
   ended_run_ = state.run_id;
   if (timed_out_)
     how.exit.reason = exit_reason::timeout;
@@ -252,20 +259,19 @@ life_event supervisor_state::classify(const exit_status& exit,
     return gate_open_ ? life_event::ended_again : life_event::ended_held;
   if (going_down_ || (!state.wanted && !timed_out_))
     return life_event::ended_well;
-  auto by_probe = !failed_probe_.empty();
-  auto judged = by_probe ? exit_status{exit_reason::timeout, {}, {}} : exit;
+  auto by_us = !failing_.empty();
+  auto judged = by_us ? exit_status{exit_reason::timeout, {}, {}} : exit;
   auto decision =
     timed_out_ || state.removable
       ? restart_decision{}
       : decide_restart(spec(), state, judged, uptime, at, on_->chance());
   state.failures = decision.failures;
   state.status_text = decision.text;
-  if (by_probe)
-    state.status_text = decision.text.empty()
-                          ? failed_probe_
-                          : failed_probe_ + "; " + decision.text;
+  if (by_us)
+    state.status_text =
+      decision.text.empty() ? failing_ : failing_ + "; " + decision.text;
   if (decision.restart) {
-    state.asked = asker{by_probe ? cause::probe : cause::policy,
+    state.asked = asker{by_us ? failing_cause_ : cause::policy,
                         state.asked.correlation_id,
                         -1,
                         0,
@@ -291,7 +297,11 @@ void supervisor_state::output(const std::string& run, stream which,
 // -- timers -------------------------------------------------------------------
 
 void supervisor_state::grace_expired(uint64_t timer) {
-  if (timer == grace_timer_ && !forced_ && !go_on_stopping())
+  if (timer != grace_timer_ || forced_)
+    return;
+  if (auto left = extension_left(); left.count() > 0)
+    return self_->delayed_send(self_, left, grace_atom::value, timer);
+  if (!go_on_stopping())
     step(life_event::grace_expired);
 }
 
@@ -299,7 +309,7 @@ void supervisor_state::delay_elapsed(uint64_t timer) {
   if (timer != timer_ || record_.state.status != status::backoff)
     return;
   if (auto why = record_.state.asked.cause;
-      why == cause::policy || why == cause::probe)
+      why == cause::policy || why == cause::probe || why == cause::watchdog)
     ++record_.state.restart_count;
   step(gate_open_ ? life_event::delay_elapsed : life_event::hold);
 }

@@ -18,8 +18,6 @@ namespace pm {
 void supervisor_state::begin_probes(bool is_new) {
   ++probing_;
   auto& state = record_.state;
-  if (spec().probes.empty())
-    return;
   if (is_new) {
     state.ready = false;
     state.health = health::unchecked;
@@ -27,18 +25,22 @@ void supervisor_state::begin_probes(bool is_new) {
   }
   probe_offset_ = 0;
   auto* startup = find_probe(spec(), probe_role::startup);
-  auto is_up = [&](probe_role role) {
-    for (auto& x : state.probes)
-      if (x.role == role && x.verdict == health::healthy)
-        return true;
-    return false;
-  };
-  if (startup != nullptr && !is_up(probe_role::startup))
+  if (startup != nullptr && !is_started_up())
     return schedule_probe(*startup, true);
   begin_steady_probes();
 }
 
+bool supervisor_state::is_started_up() const {
+  if (find_probe(spec(), probe_role::startup) == nullptr)
+    return true;
+  for (auto& x : record_.state.probes)
+    if (x.role == probe_role::startup && x.verdict == health::healthy)
+      return true;
+  return false;
+}
+
 void supervisor_state::begin_steady_probes() {
+  begin_watchdog();
   for (auto role : {probe_role::readiness, probe_role::liveness})
     if (auto* probe = find_probe(spec(), role))
       schedule_probe(*probe, true);
@@ -55,6 +57,8 @@ void supervisor_state::end_probes() {
 }
 
 void supervisor_state::schedule_probe(const probe_spec& probe, bool is_first) {
+  if (probe.kind == probe_kind::notify)
+    return is_first ? begin_notify_probe(probe) : await_notify(probe);
   auto delay = is_first ? probe.initial_delay : probe.period;
   self_->delayed_send(self_, delay, probe_atom::value,
                       static_cast<uint64_t>(probe.role), probing_);
@@ -64,6 +68,8 @@ void supervisor_state::ask_probe(uint64_t role, uint64_t probing) {
   auto* probe = find_probe(spec(), static_cast<probe_role>(role));
   if (probing != probing_ || probe == nullptr)
     return;
+  if (probe->kind == probe_kind::notify)
+    return ask_notify(*probe);
   if (probe->kind == probe_kind::exec) {
     auto run =
       begin_side_run(*on_, record_, "probe", probe->command,
@@ -103,6 +109,8 @@ void supervisor_state::probe_answered(uint64_t role, uint64_t probing,
   if (auto run = std::exchange(probe_runs_[role], std::nullopt))
     on_->host->acknowledge(*run);
   auto late = std::exchange(is_overdue_[role], false);
+  if (is_over_)
+    return go_on_concluding();
   auto* probe = find_probe(spec(), static_cast<probe_role>(role));
   if (probing != probing_ || probe == nullptr)
     return;
@@ -115,6 +123,12 @@ void supervisor_state::probe_answered(uint64_t role, uint64_t probing,
                             [&](auto& x) { return x.role == probe->role; });
   if (found == all.end())
     found = all.insert(all.end(), probe_report{probe->role});
+  if (!good && probe->role == probe_role::startup
+      && extension_left().count() > 0) {
+    found->text = std::move(text); // it has asked for more time
+    publish(record_.state.status);
+    return go_on_probing(*probe);
+  }
   auto turn = note_answer(*probe, *found, good, std::move(text), now());
   if (turn != probe_turn::none)
     return probe_turned(*probe, turn == probe_turn::good);
@@ -162,10 +176,15 @@ void supervisor_state::end_for_probe(const probe_spec& probe) {
   for (auto& x : state.probes)
     if (x.role == probe.role)
       text = x.text;
-  failed_probe_ =
-    fmt::format("{} probe failed: {}", to_string(probe.role), text);
-  state.asked =
-    asker{cause::probe, state.asked.correlation_id, -1, 0, {}, now()};
+  end_for(cause::probe,
+          fmt::format("{} probe failed: {}", to_string(probe.role), text));
+}
+
+void supervisor_state::end_for(cause why, std::string text) {
+  auto& state = record_.state;
+  failing_ = std::move(text);
+  failing_cause_ = why;
+  state.asked = asker{why, state.asked.correlation_id, -1, 0, {}, now()};
   end_asked_ = state.asked;
   ++probing_;
   step(life_event::stop);

@@ -66,7 +66,7 @@ void supervisor_state::intent_written(const error* why_not) {
   if (record_.state.status == status::stopping)
     fail_spawn({ec::cancelled, "stopped before it began"});
   else if (why_not == nullptr)
-    spawn();
+    begin_spawn();
   else if (before)
     refuse_start(std::move(*before), *why_not);
   else

@@ -43,6 +43,7 @@ void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
     return tell_fate(run_fate::ended, held.ended->exit);
   tell_fate(run_fate::adopted);
   step(life_event::adopted);
+  listen(state.identity.pid);
   begin_probes(false);
   if (!was_stopping)
     return;
@@ -69,6 +70,7 @@ void supervisor_state::settle_unheld() {
     on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
     tell_fate(run_fate::adopted);
     step(life_event::adopted);
+    listen(state.identity.pid);
     begin_probes(false);
   } else {
     tell_fate(run_fate::lost);

@@ -42,6 +42,12 @@ std::string why_alive(const identity& who) {
 void supervisor_state::begin_stop() {
   stop_step_ = 0;
   stop_text_.clear();
+  kill_hooks(false);
+  if (!is_over_ && !begin_hook(hook_moment::pre_stop))
+    begin_stop_steps();
+}
+
+void supervisor_state::begin_stop_steps() {
   if (spec().shutdown.command.empty())
     return send_stop_signal();
   auto me = supervisor_actor{self_};
@@ -89,6 +95,8 @@ void supervisor_state::stop_command_ended(const std::string& run,
   if (!stop_command_ || stop_command_->str() != run)
     return;
   on_->host->acknowledge(*std::exchange(stop_command_, std::nullopt));
+  if (is_over_)
+    return go_on_concluding();
   if (why_failed.empty())
     return;
   stop_text_ = fmt::format("stop command: {}", why_failed);

@@ -39,6 +39,16 @@ const json::value& member(const json::value& x, const json::value& name) {
   return found == x.MemberEnd() ? none : found->value;
 }
 
+// A run that was not given $NOTIFY_SOCKET cannot say anything.
+bool begins_to_notify(const process_spec& before, const process_spec& after) {
+  auto notifies = [](const process_spec& spec) {
+    return spec.watchdog
+           || std::any_of(spec.probes.begin(), spec.probes.end(),
+                          [](auto& x) { return x.kind == probe_kind::notify; });
+  };
+  return notifies(after) && !notifies(before);
+}
+
 // Walks two objects side by side, and gives the leaves that differ.
 class comparison {
 public:
@@ -106,8 +116,11 @@ std::vector<key_change> changed_keys(const process_definition& before,
       secrets.insert("environment." + name);
   comparison walk{std::move(secrets)};
   walk.compare({}, left, right);
-  for (auto& x : walk.take())
+  auto is_new_socket = begins_to_notify(before.spec, after.spec);
+  for (auto& x : walk.take()) {
+    x.restarts = x.restarts || (is_new_socket && x.key == "probes");
     result.push_back(std::move(x));
+  }
   return result;
 }
 

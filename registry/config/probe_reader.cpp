@@ -101,6 +101,15 @@ void read_kind(const node& x, probe_spec& to, const report_fn& report) {
   } else if (auto* tcp = good(x, "tcp")) {
     to.kind = probe_kind::tcp;
     read_place(*tcp, to);
+  } else if (auto* said = good(x, "notify")) {
+    to.kind = probe_kind::notify;
+    if (said->is(node_type::boolean) && !said->boolean)
+      report(*said, fmt::format("{}_probe.notify", to_string(to.role)),
+             "false asks nothing; leave the probe out");
+    if (to.role == probe_role::liveness)
+      report(*said, "liveness_probe",
+             "notify says once that it is ready; whether it lives is what "
+             "'watchdog' asks");
   } else if (auto* line = good(x, "log_line")) {
     to.kind = probe_kind::log_line;
     read_pattern(*line, to, report);

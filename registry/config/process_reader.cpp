@@ -6,6 +6,7 @@
 
 #include "registry/config/call_reader.hpp"
 #include "registry/config/env_file.hpp"
+#include "registry/config/hook_reader.hpp"
 #include "registry/config/probe_reader.hpp"
 #include "registry/config/schema_check.hpp"
 #include "registry/config/value_formats.hpp"
@@ -270,7 +271,8 @@ void read_working_dir(const node& x, reading& r) {
     key, [](auto& x, auto& r) { take(x, r.to.member); } \
   }
 
-// Read by `read_call` and `read_probes`, which see several together.
+// Read by `read_call`, `read_probes` and `read_hooks`, which see several
+// together.
 void read_later(const node&, reading&) {}
 
 // In this order: environment comes over env_file.
@@ -314,6 +316,13 @@ constexpr key_row process_rows[] = {
    }},
   {"shutdown", [](auto& x, auto& r) { read_rows(shutdown_rows, x, r); }},
   {"log", [](auto& x, auto& r) { read_rows(log_rows, x, r); }},
+  {"watchdog",
+   [](auto& x, auto& r) {
+     take(x, r.to.spec.watchdog);
+     if (x.is(node_type::string) && r.to.spec.watchdog->count() <= 0)
+       r.report(x, "watchdog", "must be longer than 0");
+   }},
+  {"hooks", read_later},
   PM_TAKE("essential", spec.essential),
   {"secrets", read_secrets},
   PM_TAKE("labels", spec.labels),
@@ -357,6 +366,7 @@ process_reading read_process(const node& x, std::string_view handle_id,
   };
   read_call(x, result.spec, report);
   read_probes(x, result.spec, report);
+  read_hooks(x, result.spec, report);
   check_delays(x, r);
   return result;
 }
@@ -376,6 +386,8 @@ std::vector<std::string_view> keys_read(std::string_view object) {
     return names_of(log_rows);
   if (object == "limit")
     return {std::begin(limit_keys), std::end(limit_keys)};
+  if (object == "hooks")
+    return hook_keys();
   return {};
 }
 

@@ -51,6 +51,7 @@ void actor_world::open(manager_start from) {
   auto on = std::make_shared<supervision>();
   on->host = &host;
   on->probes = &prober;
+  on->notify = &notifier;
   on->registry = registry_;
   on->state_dir = "/state";
   on->working_dir = "/";

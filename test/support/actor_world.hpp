@@ -19,6 +19,7 @@
 #include "actors/registry.hpp"
 #include "actors/work_queue.hpp"
 #include "test/support/fake_host.hpp"
+#include "test/support/fake_notifier.hpp"
 #include "test/support/fake_prober.hpp"
 #include "test/support/faulty_storage.hpp"
 
@@ -103,6 +104,7 @@ public:
   std::shared_ptr<manual_queue> snapshots = std::make_shared<manual_queue>();
   fake_host host;
   fake_prober prober;
+  fake_notifier notifier;
   std::shared_ptr<registry_store> store;
   registry_actor registry_;
   manager_actor manager;

@@ -121,7 +121,16 @@ using supervisor_actor = caf::typed_actor<
   // long; an answer came (good, in words, where a log goes on).
   caf::reacts_to<probe_atom, uint64_t, uint64_t>,
   caf::reacts_to<probe_atom, uint64_t, std::string>,
-  caf::reacts_to<probe_atom, uint64_t, uint64_t, bool, std::string, uint64_t>>;
+  caf::reacts_to<probe_atom, uint64_t, uint64_t, bool, std::string, uint64_t>,
+  // The run has said something of itself; its inbox has it.
+  caf::reacts_to<notify_atom, std::string>,
+  // Its own timer, with the number of its probes: is WATCHDOG=1 overdue?
+  caf::reacts_to<watchdog_atom, uint64_t>,
+  // Of its hooks, by their runs: one is over, well or as the text says; one has
+  // had its time. And its own timer: what runs beside it is not waited for any
+  // longer.
+  caf::reacts_to<hook_atom, std::string, bool, std::string>,
+  caf::reacts_to<hook_atom, std::string>, caf::reacts_to<hook_atom, uint64_t>>;
 
 // Routes requests to supervisors by handle id. The one door for all clients.
 using manager_actor = caf::typed_actor<
@@ -217,6 +226,8 @@ using manager_actor = caf::typed_actor<
   // From supervisors: the state after a change, and the change. Where the
   // status is as before, only the state counts: no listener is told.
   caf::reacts_to<report_atom, process_state, process_event>,
+  // The same, of what listeners are told though the status is as before.
+  caf::reacts_to<report_atom, process_event>,
   caf::reacts_to<settled_atom, recovered_run>,
   caf::reacts_to<define_atom, process_definition>,
   caf::reacts_to<removed_atom, std::string>,

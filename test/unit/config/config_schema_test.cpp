@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(the_schema_built_in_is_the_one_published) {
 BOOST_AUTO_TEST_CASE(the_keys_of_the_schema_are_the_keys_that_are_read) {
   auto process = "/definitions/process/properties";
   BOOST_TEST((keys_of(at(process)) == keys_read("process")));
-  for (std::string name : {"start_limit", "shutdown", "log"})
+  for (std::string name : {"start_limit", "shutdown", "log", "hooks"})
     BOOST_TEST((keys_of(at((process + ("/" + name) + "/properties").c_str()))
                 == keys_read(name)));
   BOOST_TEST((keys_of(at((process

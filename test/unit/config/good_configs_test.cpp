@@ -84,6 +84,23 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
   wanted.shutdown = {
     2, 2s, pm::kill_mode::group, {{15, 3s}, {3, 10s}}, {"serve", "--stop"}};
   wanted.log = {"logs/web.log", false};
+  pm::probe_spec startup;
+  startup.role = pm::probe_role::startup;
+  startup.kind = pm::probe_kind::notify;
+  startup.failure_count = 6;
+  pm::probe_spec liveness;
+  liveness.role = pm::probe_role::liveness;
+  liveness.kind = pm::probe_kind::tcp;
+  liveness.port = 80;
+  liveness.period = 2s;
+  liveness.timeout = 3s;
+  liveness.initial_delay = 4s;
+  liveness.success_count = 5;
+  wanted.probes = {startup, liveness};
+  wanted.watchdog = 20s;
+  wanted.hooks = {
+    {pm::hook_moment::pre_start, {"/bin/sh", "-c", "mkdir -p run"}, 30s},
+    {pm::hook_moment::post_stop, {"rm", "-r", "run"}, 5s}};
   wanted.labels = {{"team", "core"}, {"tier", "front"}};
   BOOST_TEST((web.environment == wanted.environment));
   BOOST_TEST((web.limits == wanted.limits));
