@@ -1,5 +1,7 @@
 #include "actors/side_run.hpp"
 
+#include <csignal>
+
 #include "runtime/os/proc_environ.hpp"
 
 namespace pm {
@@ -75,6 +77,21 @@ run_id begin_side_run(const supervision& on, const process_record& record,
   request.output = output_mode::capture;
   request.capture_max = output_max;
   return begin(on, std::move(request), std::move(done));
+}
+
+std::function<cancel_probe(std::function<void(probe_answer)>)>
+make_probe_command(std::shared_ptr<const supervision> on,
+                   const process_record& record,
+                   const std::vector<std::string>& command) {
+  return [on = std::move(on), record, command](auto done) -> cancel_probe {
+    auto run =
+      begin_side_run(*on, record, "probe", command,
+                     [done](const run_id& ended, bool good, std::string text) {
+                       done({good, std::move(text), 0, ended});
+                     });
+    return
+      [on, run] { on->host->signal(run, SIGKILL, signal_scope::whole_tree); };
+  };
 }
 
 run_id begin_hook_run(const supervision& on, const process_record& record,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,12 @@ run_id begin_side_run(const supervision& on, const process_record& record,
                       std::string_view name,
                       const std::vector<std::string>& command,
                       side_run_done done);
+
+// A question of an exec probe: see `probe_question::begin`.
+std::function<cancel_probe(std::function<void(probe_answer)>)>
+make_probe_command(std::shared_ptr<const supervision> on,
+                   const process_record& record,
+                   const std::vector<std::string>& command);
 
 // The same for a hook: it has PM_HOOK, and writes to the process's log.
 run_id begin_hook_run(const supervision& on, const process_record& record,

@@ -30,15 +30,10 @@ auto on_probe_due(pointer self) {
   };
 }
 
-auto on_probe_overdue(pointer self) {
-  return [self](probe_atom, uint64_t role, const std::string& run) {
-    self->state.probe_overdue(role, run);
-  };
-}
-
 auto on_probe_answer(pointer self) {
   return [self](probe_atom, uint64_t role, uint64_t probing, bool good,
-                std::string& text, uint64_t offset) {
+                std::string& text, uint64_t offset, const std::string& run) {
+    self->state.probe_ended(role, run);
     self->state.probe_answered(role, probing, good, std::move(text), offset);
   };
 }
@@ -170,7 +165,6 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     },
     [self](give_up_atom, uint64_t timer) { self->state.give_up(timer); },
     on_probe_due(self),
-    on_probe_overdue(self),
     on_probe_answer(self),
     on_notify(self),
     on_watchdog(self),

@@ -76,7 +76,7 @@ public:
   // -- probes -----------------------------------------------------------------
 
   void ask_probe(uint64_t role, uint64_t probing);
-  void probe_overdue(uint64_t role, const std::string& run);
+  void probe_ended(uint64_t role, const std::string& run);
   void probe_answered(uint64_t role, uint64_t probing, bool good,
                       std::string text, uint64_t offset);
 
@@ -121,6 +121,13 @@ private:
     milliseconds timeout{0};
     bool is_killed = false;
     bool is_overdue = false;
+  };
+
+  // What a probe has asked and nobody has answered yet.
+  struct open_question {
+    cancel_probe cancel;
+    bool is_command = false;
+    bool again = false; // ask the next one as soon as it is answered
   };
 
   // What follows a write: null if it was taken, else why not.
@@ -227,10 +234,9 @@ private:
   std::optional<run_id> stop_command_; // that is not over
   std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
-  uint64_t probing_ = 0;      // the number of the run's probes
-  uint64_t probe_offset_ = 0; // where a log_line probe goes on
-  std::array<std::optional<run_id>, 3> probe_runs_; // exec, by role
-  std::array<bool, 3> is_overdue_{};
+  uint64_t probing_ = 0;                // the number of the run's probes
+  uint64_t probe_offset_ = 0;           // where a log_line probe goes on
+  std::array<open_question, 3> asking_; // by role
   std::string failing_; // why this run is ended; empty: it is not
   cause failing_cause_ = cause::probe;
   std::shared_ptr<notify_inbox> inbox_; // of the run, if it may notify

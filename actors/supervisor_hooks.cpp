@@ -126,8 +126,8 @@ void supervisor_state::pre_start_ended(const std::string& failure) {
 
 bool supervisor_state::has_runs_beside() const {
   return !hooks_.empty() || stop_command_
-         || std::any_of(probe_runs_.begin(), probe_runs_.end(),
-                        [](auto& x) { return x.has_value(); });
+         || std::any_of(asking_.begin(), asking_.end(),
+                        [](auto& x) { return x.cancel && x.is_command; });
 }
 
 // The process has been reaped. What runs beside it ends, then comes post_stop.
@@ -167,7 +167,7 @@ void supervisor_state::stop_waiting_beside(uint64_t number) {
     return;
   hooks_.clear();
   stop_command_.reset();
-  probe_runs_ = {};
+  asking_ = {};
   go_on_concluding();
 }
 

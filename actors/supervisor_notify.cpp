@@ -116,7 +116,8 @@ void supervisor_state::begin_notify_probe(const probe_spec& probe) {
   }
   if (phase_ == notify_message::phase::ready)
     self_->send(self_, probe_atom::value, static_cast<uint64_t>(probe.role),
-                probing_, true, std::string{words_of(phase_)}, uint64_t{0});
+                probing_, true, std::string{words_of(phase_)}, uint64_t{0},
+                std::string{});
   else if (probe.role == probe_role::startup)
     self_->delayed_send(self_, probe.initial_delay + probe.period,
                         probe_atom::value, static_cast<uint64_t>(probe.role),

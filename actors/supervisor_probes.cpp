@@ -51,9 +51,9 @@ void supervisor_state::end_probes() {
   ++probing_;
   record_.state.ready = false;
   record_.state.health = health::unchecked;
-  for (auto& run : probe_runs_)
-    if (run)
-      on_->host->signal(*run, SIGKILL, signal_scope::whole_tree);
+  for (auto& x : asking_)
+    if (x.cancel)
+      x.cancel();
 }
 
 void supervisor_state::schedule_probe(const probe_spec& probe, bool is_first) {
@@ -70,52 +70,45 @@ void supervisor_state::ask_probe(uint64_t role, uint64_t probing) {
     return;
   if (probe->kind == probe_kind::notify)
     return ask_notify(*probe);
-  if (probe->kind == probe_kind::exec) {
-    auto run =
-      begin_side_run(*on_, record_, "probe", probe->command,
-                     [me = supervisor_actor{self_}, role,
-                      probing](const run_id&, bool good, std::string text) {
-                       caf::anon_send(me, probe_atom::value, role, probing,
-                                      good, std::move(text), uint64_t{0});
-                     });
-    probe_runs_[role] = run;
-    self_->delayed_send(self_, probe->timeout, probe_atom::value, role,
-                        run.str());
-    return;
+  auto& open = asking_[role];
+  if (open.cancel) { // an earlier probe's
+    open.again = true;
+    return open.cancel();
   }
   probe_question question;
   question.what = *probe;
   question.log_file = log_file_of(*on_, record_.definition);
   question.run_id = record_.state.run_id;
   question.offset = probe_offset_;
-  on_->probes->ask(std::move(question), [me = supervisor_actor{self_}, role,
-                                         probing](probe_answer answer) {
-    caf::anon_send(me, probe_atom::value, role, probing, answer.good,
-                   std::move(answer.text), answer.offset);
-  });
+  question.since = record_.state.started_at;
+  if (probe->kind == probe_kind::exec)
+    question.begin = make_probe_command(on_, record_, probe->command);
+  open.is_command = probe->kind == probe_kind::exec;
+  open.cancel =
+    on_->probes->ask(std::move(question), [me = supervisor_actor{self_}, role,
+                                           probing](probe_answer answer) {
+      caf::anon_send(me, probe_atom::value, role, probing, answer.good,
+                     std::move(answer.text), answer.offset,
+                     answer.run_id.str());
+    });
 }
 
-void supervisor_state::probe_overdue(uint64_t role, const std::string& run) {
-  auto& under_way = probe_runs_[role];
-  if (!under_way || under_way->str() != run)
-    return;
-  is_overdue_[role] = true;
-  on_->host->signal(*under_way, SIGKILL, signal_scope::whole_tree);
+// One question at a time: the next one is asked after this.
+void supervisor_state::probe_ended(uint64_t role, const std::string& run) {
+  if (auto id = run_id::parse(run); id && *id)
+    on_->host->acknowledge(*id);
+  if (std::exchange(asking_[role], {}).again)
+    ask_probe(role, probing_);
 }
 
 void supervisor_state::probe_answered(uint64_t role, uint64_t probing,
                                       bool good, std::string text,
                                       uint64_t offset) {
-  if (auto run = std::exchange(probe_runs_[role], std::nullopt))
-    on_->host->acknowledge(*run);
-  auto late = std::exchange(is_overdue_[role], false);
   if (is_over_)
     return go_on_concluding();
   auto* probe = find_probe(spec(), static_cast<probe_role>(role));
   if (probing != probing_ || probe == nullptr)
     return;
-  if (late && !good)
-    text = fmt::format("no answer within {}", format_duration(probe->timeout));
   if (probe->kind == probe_kind::log_line)
     probe_offset_ = offset;
   auto& all = record_.state.probes;

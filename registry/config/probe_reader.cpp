@@ -52,7 +52,7 @@ bool read_url(std::string_view text, probe_spec& to) {
     to.path = text.substr(slash);
   to.port = 80;
   auto colon = place.rfind(':');
-  if (colon != std::string_view::npos) {
+  if (colon != std::string_view::npos && !place.ends_with(']')) {
     auto digits = place.substr(colon + 1);
     auto end = digits.data() + digits.size();
     auto read = std::from_chars(digits.data(), end, to.port);
@@ -61,6 +61,8 @@ bool read_url(std::string_view text, probe_spec& to) {
       return false;
     place = place.substr(0, colon);
   }
+  if (place.starts_with('[') && place.ends_with(']'))
+    place = place.substr(1, place.size() - 2); // an IPv6 address
   to.host = place;
   return !place.empty();
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <deque>
 #include <regex.h>
+#include <utility>
 
 #include <pm/log_reader.hpp>
 #include <pm/prober.hpp>
@@ -45,7 +46,10 @@ probe_answer look_for_line(const probe_question& x) {
   answer.offset = x.offset;
   answer.text = "no such line yet";
   log_query query;
-  query.since_offset = x.offset;
+  if (x.offset != 0)
+    query.since_offset = x.offset;
+  else
+    query.since = x.since;
   auto cursor = log_cursor::open(x.log_file, query);
   if (!cursor) {
     answer.text = cursor.error().text;
@@ -72,59 +76,119 @@ probe_answer look_for_line(const probe_question& x) {
   return answer;
 }
 
+// A question from when it was asked to its answer.
+struct asked_probe {
+  probe_question what;
+  std::function<void(probe_answer)> done; // empty: it has been answered
+  cancel_probe kill;                      // while it can be
+  loop_timer timer;                       // exec: its time
+  bool is_begun = false;
+  bool is_overdue = false;
+};
+
+using asked_ptr = std::shared_ptr<asked_probe>;
+
 class loop_prober : public prober {
 public:
   explicit loop_prober(event_loop& loop) : loop_(loop) {}
 
   ~loop_prober() override { *is_alive_ = false; }
 
-  void ask(probe_question what,
-           std::function<void(probe_answer)> done) override {
-    loop_.post([this, alive = is_alive_, what = std::move(what),
-                done = std::move(done)]() mutable {
-      if (!*alive)
-        return;
-      waiting_.push_back({std::move(what), std::move(done)});
+  cancel_probe ask(probe_question what,
+                   std::function<void(probe_answer)> done) override {
+    auto x = std::make_shared<asked_probe>();
+    x->what = std::move(what);
+    x->done = std::move(done);
+    on_loop([this, x] {
+      waiting_.push_back(x);
       begin_some();
     });
+    return [this, alive = is_alive_, &loop = loop_, x] {
+      loop.post([this, alive, x] {
+        if (*alive)
+          cancel(x);
+      });
+    };
   }
 
 private:
-  struct waiting {
-    probe_question what;
-    std::function<void(probe_answer)> done;
-  };
+  template <class F>
+  void on_loop(F f) {
+    loop_.post([alive = is_alive_, f = std::move(f)] {
+      if (*alive)
+        f();
+    });
+  }
 
   void begin_some() {
     while (under_way_ < probes_at_once_max && !waiting_.empty()) {
       auto next = std::move(waiting_.front());
       waiting_.pop_front();
       ++under_way_;
-      begin(std::move(next));
+      next->is_begun = true;
+      begin(next);
     }
   }
 
-  void begin(waiting x) {
-    auto done = [this, alive = is_alive_,
-                 tell = std::move(x.done)](probe_answer answer) {
-      if (!*alive)
-        return;
-      --under_way_;
-      tell(std::move(answer));
-      begin_some();
+  void begin(const asked_ptr& x) {
+    auto done = [this, alive = is_alive_, x](probe_answer answer) {
+      if (*alive)
+        answered(x, std::move(answer));
     };
-    if (x.what.what.kind != probe_kind::log_line)
-      return std::make_shared<socket_probe>(loop_, std::move(x.what.what),
-                                            std::move(done))
-        ->begin();
+    if (x->what.what.kind == probe_kind::exec)
+      return begin_command(x, std::move(done));
+    if (x->what.what.kind != probe_kind::log_line) {
+      auto probe =
+        std::make_shared<socket_probe>(loop_, x->what.what, std::move(done));
+      x->kill = [probe] { probe->cancel(); };
+      return probe->begin();
+    }
     auto answer = std::make_shared<probe_answer>();
-    loop_.work(
-      [answer, what = std::move(x.what)] { *answer = look_for_line(what); },
-      [answer, done = std::move(done)] { done(std::move(*answer)); });
+    loop_.work([answer, x] { *answer = look_for_line(x->what); },
+               [answer, done = std::move(done)] { done(std::move(*answer)); });
+  }
+
+  // Its end is waited for also when it was killed: two of one process are
+  // never there at once.
+  void begin_command(const asked_ptr& x,
+                     std::function<void(probe_answer)> done) {
+    x->timer = loop_.timer_at(
+      std::chrono::steady_clock::now() + x->what.what.timeout, [x] {
+        x->is_overdue = true;
+        if (auto kill = x->kill)
+          kill();
+      });
+    auto kill = x->what.begin(std::move(done));
+    if (x->done)
+      x->kill = std::move(kill);
+  }
+
+  void answered(const asked_ptr& x, probe_answer answer) {
+    if (!x->done)
+      return;
+    x->timer = {};
+    x->kill = {};
+    if (x->is_overdue && !answer.good)
+      answer.text = fmt::format("no answer within {}",
+                                format_duration(x->what.what.timeout));
+    auto tell = std::exchange(x->done, {});
+    --under_way_;
+    tell(std::move(answer));
+    begin_some();
+  }
+
+  void cancel(const asked_ptr& x) {
+    if (auto kill = x->kill)
+      return kill();
+    if (x->is_begun || !x->done)
+      return; // it ends by itself, soon
+    std::erase(waiting_, x);
+    auto tell = std::exchange(x->done, {});
+    tell({false, "it was not asked", 0, {}});
   }
 
   event_loop& loop_;
-  std::deque<waiting> waiting_;
+  std::deque<asked_ptr> waiting_;
   size_t under_way_ = 0;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };

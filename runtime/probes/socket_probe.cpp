@@ -1,11 +1,13 @@
 #include "runtime/probes/socket_probe.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 namespace pm {
@@ -38,9 +40,16 @@ address_text look_up(const std::string& host, int port, bool numeric) {
 }
 
 std::string request_of(const probe_spec& x) {
-  auto result = fmt::format("GET {} HTTP/1.1\r\nHost: {}:{}\r\n"
+  auto result = fmt::format("GET {} HTTP/1.1\r\n"
                             "User-Agent: pm\r\nConnection: close\r\n",
-                            x.path, x.host, x.port);
+                            x.path);
+  auto is_host = [](auto& header) {
+    return ::strcasecmp(header.first.c_str(), "host") == 0;
+  };
+  auto brackets = x.host.find(':') != x.host.npos; // an IPv6 address
+  if (std::none_of(x.headers.begin(), x.headers.end(), is_host))
+    result += fmt::format("Host: {}{}{}:{}\r\n", brackets ? "[" : "", x.host,
+                          brackets ? "]" : "", x.port);
   for (auto& [name, value] : x.headers)
     result += fmt::format("{}: {}\r\n", name, value);
   return result + "\r\n";
@@ -85,6 +94,10 @@ void socket_probe::begin() {
   loop_.work([found, host = what_.host,
               port = what_.port] { *found = look_up(host, port, false); },
              go_on);
+}
+
+void socket_probe::cancel() {
+  finish(false, "it was not asked further");
 }
 
 void socket_probe::connect_to(const sockaddr_storage& address, unsigned size) {

@@ -18,6 +18,9 @@ public:
 
   void begin();
 
+  // Asks no further.
+  void cancel();
+
 private:
   void connect_to(const sockaddr_storage& address, unsigned size);
   void on_event(unsigned events);

@@ -6,7 +6,8 @@
 
 namespace pm::test {
 
-// A prober that asks nobody: the test gives the answers.
+// A prober that asks nobody: the test gives the answers. Commands are begun at
+// once, and answer themselves.
 class fake_prober : public prober {
 public:
   struct question {
@@ -14,16 +15,19 @@ public:
     std::function<void(probe_answer)> done;
   };
 
-  void ask(probe_question what,
-           std::function<void(probe_answer)> done) override {
+  cancel_probe ask(probe_question what,
+                   std::function<void(probe_answer)> done) override {
+    if (what.begin)
+      return what.begin(std::move(done));
     asked.push_back({std::move(what), std::move(done)});
+    return [] {}; // the test answers it, or not
   }
 
   // Answers the oldest question.
   void answer(bool good, std::string text = "so it is") {
     auto next = std::move(asked.front());
     asked.pop_front();
-    next.done({good, std::move(text), 0});
+    next.done({good, std::move(text), 0, {}});
   }
 
   std::deque<question> asked;

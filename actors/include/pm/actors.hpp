@@ -117,11 +117,11 @@ using supervisor_actor = caf::typed_actor<
   caf::reacts_to<grace_atom, uint64_t>, caf::reacts_to<delay_atom, uint64_t>,
   caf::reacts_to<expire_atom, uint64_t>, caf::reacts_to<give_up_atom, uint64_t>,
   // Of its probes, by role and by the number that tells an old run's from the
-  // one that counts: it is time to ask; a command (a run of its own) takes too
-  // long; an answer came (good, in words, where a log goes on).
+  // one that counts: it is time to ask; an answer came (good, in words, where a
+  // log goes on, the command's run).
   caf::reacts_to<probe_atom, uint64_t, uint64_t>,
-  caf::reacts_to<probe_atom, uint64_t, std::string>,
-  caf::reacts_to<probe_atom, uint64_t, uint64_t, bool, std::string, uint64_t>,
+  caf::reacts_to<probe_atom, uint64_t, uint64_t, bool, std::string, uint64_t,
+                 std::string>,
   // The run has said something of itself; its inbox has it.
   caf::reacts_to<notify_atom, std::string>,
   // Its own timer, with the number of its probes: is WATCHDOG=1 overdue?
