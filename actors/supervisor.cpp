@@ -81,12 +81,19 @@ auto on_beside_overdue(pointer self) {
   };
 }
 
+auto on_schedule(pointer self) {
+  return [self](schedule_atom, uint64_t timer) {
+    self->state.look_at_schedule(timer);
+  };
+}
+
 // Takes up what was before, and begins where that is wanted.
 void begin(supervisor_state& state, const supervisor_start& how) {
   if (how.restored)
     state.settle(how);
   if (how.begin)
     state.autostart();
+  state.follow_schedule();
 }
 
 } // namespace
@@ -171,6 +178,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     on_hook_end(self),
     on_hook_overdue(self),
     on_beside_overdue(self),
+    on_schedule(self),
   };
 }
 

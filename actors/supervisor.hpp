@@ -91,6 +91,12 @@ public:
   void hook_overdue(const std::string& run);
   void stop_waiting_beside(uint64_t number);
 
+  // -- the schedule
+  // ------------------------------------------------------------
+
+  void follow_schedule();
+  void look_at_schedule(uint64_t timer);
+
   // -- timers -----------------------------------------------------------------
 
   void give_up(uint64_t timer);
@@ -181,6 +187,11 @@ private:
   void forget();
   void go_on_restarting(outcome promise, bool force, bool wait);
   void send_signal(outcome promise, int number);
+  void leave_schedule();
+  void take_new_schedule();
+  void begin_due();
+  void overlap();
+  void go_on_by_schedule();
 
   void persist(after_write then = {});
   void write(registry_change change, after_write then);
@@ -234,6 +245,7 @@ private:
   std::optional<run_id> stop_command_; // that is not over
   std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
+  uint64_t schedule_timer_ = 0;
   uint64_t probing_ = 0;                // the number of the run's probes
   uint64_t probe_offset_ = 0;           // where a log_line probe goes on
   std::array<open_question, 3> asking_; // by role

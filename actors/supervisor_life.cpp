@@ -171,6 +171,7 @@ void supervisor_state::fail_spawn(error why) {
     reject_all(std::exchange(start_waiters_, {}),
                {why.code, fmt::format("{}; '{}' is now {}", why.text, id(),
                                       to_string(state.status))});
+  go_on_by_schedule();
 }
 
 // -- ending -------------------------------------------------------------------
@@ -249,6 +250,7 @@ void supervisor_state::finish(run_exit how) {
     state.status_text = std::move(text);
   ended_->text = state.status_text;
   step(event);
+  go_on_by_schedule();
 }
 
 life_event supervisor_state::classify(const exit_status& exit,
@@ -279,6 +281,10 @@ life_event supervisor_state::classify(const exit_status& exit,
                         at};
     state.retry_at = at + decision.delay;
     return life_event::ended_retry;
+  }
+  if (spec().schedule && state.wanted) {
+    state.awaits_due = true;
+    return life_event::ended_held;
   }
   state.wanted = false;
   return is_success(spec(), judged) ? life_event::ended_well

@@ -59,7 +59,7 @@ void supervisor_state::settle_unheld() {
     publish(status::unknown);
     persist();
     if (state.wanted)
-      autostart();
+      step(next_start());
   } else if (spec().kind == kind::task) {
     tell_fate(run_fate::lost);
     end_as_lost("it ended with the program that it was a task of");
@@ -113,8 +113,10 @@ void supervisor_state::autostart() {
   if (is_alive(state.status) || state.status == status::backoff)
     return;
   state.wanted = true;
-  if (state.status != status::pending)
+  if (state.status != status::pending) {
     state.asked = asker{cause::config, make_correlation_id(), -1, 0, {}, now()};
+    state.awaits_due = spec().schedule.has_value();
+  }
   step(next_start());
 }
 

@@ -8,6 +8,7 @@
 #include "registry/config/env_file.hpp"
 #include "registry/config/hook_reader.hpp"
 #include "registry/config/probe_reader.hpp"
+#include "registry/config/schedule_reader.hpp"
 #include "registry/config/schema_check.hpp"
 #include "registry/config/value_formats.hpp"
 #include "runtime/os/names.hpp"
@@ -271,8 +272,7 @@ void read_working_dir(const node& x, reading& r) {
     key, [](auto& x, auto& r) { take(x, r.to.member); } \
   }
 
-// Read by `read_call`, `read_probes` and `read_hooks`, which see several
-// together.
+// Read by functions of their own, which see several together.
 void read_later(const node&, reading&) {}
 
 // In this order: environment comes over env_file.
@@ -323,6 +323,7 @@ constexpr key_row process_rows[] = {
        r.report(x, "watchdog", "must be longer than 0");
    }},
   {"hooks", read_later},
+  {"schedule", read_later},
   PM_TAKE("essential", spec.essential),
   {"secrets", read_secrets},
   PM_TAKE("labels", spec.labels),
@@ -367,6 +368,7 @@ process_reading read_process(const node& x, std::string_view handle_id,
   read_call(x, result.spec, report);
   read_probes(x, result.spec, report);
   read_hooks(x, result.spec, report);
+  read_schedule(x, result.spec, report);
   check_delays(x, r);
   return result;
 }
@@ -388,6 +390,8 @@ std::vector<std::string_view> keys_read(std::string_view object) {
     return {std::begin(limit_keys), std::end(limit_keys)};
   if (object == "hooks")
     return hook_keys();
+  if (object == "schedule")
+    return schedule_keys();
   return {};
 }
 

@@ -116,6 +116,9 @@ struct process_state {
   int failures = 0;                     // in a row; what the backoff grows by
   std::optional<timestamp> retry_at;    // when a restart is due
   std::vector<timestamp> recent_starts; // within start_limit's interval
+  std::optional<timestamp> due_at;      // by its schedule: the next run
+  bool awaits_due = false;              // pending until then
+  bool due_again = false;               // a run follows the one under way
   timestamp last_updated;
   std::string status_text; // why, where the status alone does not say it
 
@@ -135,7 +138,8 @@ struct process_state {
       field("notify_status", x.notify_status),
       field("restart_count", x.restart_count), field("failures", x.failures),
       field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
-      field("last_updated", x.last_updated),
+      field("due_at", x.due_at), field("awaits_due", x.awaits_due),
+      field("due_again", x.due_again), field("last_updated", x.last_updated),
       field("status_text", x.status_text));
   }
 };
@@ -205,6 +209,7 @@ struct process_view {
   std::optional<uint64_t> dropped_bytes; // that the log could not take
   std::vector<probe_report> probes;
   std::string notify_status; // what it last said of itself, with STATUS=
+  std::optional<timestamp> next_run_at; // by its schedule
 
   bool operator==(const process_view&) const = default;
 
@@ -227,7 +232,8 @@ struct process_view {
       field("origin", x.origin), field("wanted", x.wanted),
       field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes),
       field("dropped_bytes", x.dropped_bytes), field("probes", x.probes),
-      field("notify_status", x.notify_status));
+      field("notify_status", x.notify_status),
+      field("next_run_at", x.next_run_at));
   }
 };
 
@@ -322,8 +328,9 @@ struct process_result {
   }
 };
 
-// One change of one process, as told to subscribers. Numbered from 1 for each
-// node's life, without gaps.
+// One change of one process, as told to subscribers: of its status, of its
+// readiness or health (`from` is `to` then), or what is worth a word. Numbered
+// from 1 for each node's life, without gaps.
 struct process_event {
   uint64_t seq = 0;
   timestamp time;
@@ -336,6 +343,8 @@ struct process_event {
   std::optional<int> pid;
   std::optional<exit_status> exit;
   std::string text;
+  bool ready = false;
+  pm::health health = pm::health::unchecked;
 
   bool operator==(const process_event&) const = default;
 
@@ -346,7 +355,8 @@ struct process_event {
                  field("correlation_id", x.correlation_id),
                  field("from", x.from), field("to", x.to),
                  field("cause", x.cause), field("pid", x.pid),
-                 field("exit", x.exit), field("text", x.text));
+                 field("exit", x.exit), field("text", x.text),
+                 field("ready", x.ready), field("health", x.health));
   }
 };
 
