@@ -81,6 +81,10 @@ auto on_beside_overdue(pointer self) {
   };
 }
 
+auto on_record_limit(pointer self) {
+  return [self](stop_atom, uint64_t timer) { self->state.send_unsent(timer); };
+}
+
 auto on_schedule(pointer self) {
   return [self](schedule_atom, uint64_t timer) {
     self->state.look_at_schedule(timer);
@@ -178,6 +182,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     on_hook_end(self),
     on_hook_overdue(self),
     on_beside_overdue(self),
+    on_record_limit(self),
     on_schedule(self),
   };
 }

@@ -100,6 +100,7 @@ public:
   // -- timers -----------------------------------------------------------------
 
   void give_up(uint64_t timer);
+  void send_unsent(uint64_t timer);
   void grace_expired(uint64_t timer);
   void delay_elapsed(uint64_t timer);
   void time_limit_reached(uint64_t timer);
@@ -142,6 +143,7 @@ private:
   bool step(life_event on);
   void apply(const transition& row);
   void act(life_action what);
+  void persist_and_signal(life_action what);
   void begin_run();
   void spawn();
   void terminate();
@@ -226,20 +228,21 @@ private:
   std::shared_ptr<const supervision> on_;
   manager_actor manager_;
   process_record record_;
-  bool is_stored_ = false;       // the definition is in the registry
-  bool was_stored_ = false;      // some definition is in the registry
-  bool is_unborn_ = false;       // defined by its first start, not begun yet
-  bool spawn_pending_ = false;   // the intent is being written
-  bool spawn_written_ = false;   // it is on its way to the registry
-  bool again_ = false;           // a new run is to follow this one
-  bool forced_ = false;          // SIGKILL was sent or is due
-  bool going_down_ = false;      // the node's shutdown ends this run
-  bool timed_out_ = false;       // the time limit ends this run
-  bool leaving_ = false;         // forgotten; quits when all is answered
-  bool gate_open_ = true;        // a start may go ahead
-  int unsynced_ = 0;             // sync requests under way
-  uint64_t timer_ = 0;           // the number of the timer that counts
-  uint64_t grace_timer_ = 0;     // the same, of the steps of a stop
+  bool is_stored_ = false;     // the definition is in the registry
+  bool was_stored_ = false;    // some definition is in the registry
+  bool is_unborn_ = false;     // defined by its first start, not begun yet
+  bool spawn_pending_ = false; // the intent is being written
+  bool spawn_written_ = false; // it is on its way to the registry
+  bool again_ = false;         // a new run is to follow this one
+  bool forced_ = false;        // SIGKILL was sent or is due
+  bool going_down_ = false;    // the node's shutdown ends this run
+  bool timed_out_ = false;     // the time limit ends this run
+  bool leaving_ = false;       // forgotten; quits when all is answered
+  bool gate_open_ = true;      // a start may go ahead
+  std::optional<life_action> unsent_; // waits for the record of it
+  int unsynced_ = 0;                  // sync requests under way
+  uint64_t timer_ = 0;                // the number of the timer that counts
+  uint64_t grace_timer_ = 0;          // the same, of the steps of a stop
   size_t stop_step_ = 0;         // 0: the stop signal, 1: the first of `then`
   bool is_command_step_ = false; // before them: the stop command
   std::optional<run_id> stop_command_; // that is not over
