@@ -248,6 +248,7 @@ private:
   std::optional<run_id> stop_command_; // that is not over
   std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
+  uint64_t keeper_bytes_ = 0; // of the run that was found
   uint64_t schedule_timer_ = 0;
   uint64_t probing_ = 0;                // the number of the run's probes
   uint64_t probe_offset_ = 0;           // where a log_line probe goes on

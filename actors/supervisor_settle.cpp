@@ -9,6 +9,7 @@ namespace pm {
 void supervisor_state::settle(const supervisor_start& how) {
   auto& state = record_.state;
   auto& held = how.held;
+  keeper_bytes_ = held ? held->keeper_bytes : 0;
   is_stored_ = was_stored_ = !how.is_new;
   if (held && held->ended && !is_alive(state.status))
     acknowledge(held->run_id); // its end is on disk already
@@ -104,7 +105,7 @@ void supervisor_state::end_as_lost(std::string why) {
 void supervisor_state::tell_fate(run_fate fate,
                                  const std::optional<exit_status>& exit) {
   recovered_run found{id(), record_.state.run_id, record_.state.identity.pid,
-                      fate, exit};
+                      fate, exit, keeper_bytes_};
   self_->send(manager_, settled_atom::value, std::move(found));
 }
 

@@ -269,6 +269,7 @@ struct recovered_run {
   int pid = 0;
   run_fate fate = run_fate::adopted;
   std::optional<exit_status> exit; // with `ended`
+  uint64_t keeper_bytes = 0;       // of its output, moved while no node lived
 
   bool operator==(const recovered_run&) const = default;
 
@@ -276,7 +277,7 @@ struct recovered_run {
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("handle_id", x.handle_id), field("run_id", x.run_id),
                  field("pid", x.pid), field("fate", x.fate),
-                 field("exit", x.exit));
+                 field("exit", x.exit), field("keeper_bytes", x.keeper_bytes));
   }
 };
 
