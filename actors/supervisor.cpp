@@ -62,6 +62,14 @@ auto on_watchdog(pointer self) {
   };
 }
 
+auto on_usage(pointer self) {
+  return [self](limit_atom, const std::string& run, uint64_t rss_bytes,
+                uint64_t cpu_us, int processes) {
+    self->state.used(run, rss_bytes, std::chrono::microseconds{cpu_us},
+                     processes);
+  };
+}
+
 auto on_hook_end(pointer self) {
   return
     [self](hook_atom, const std::string& run, bool good, std::string& text) {
@@ -166,6 +174,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](give_up_atom, uint64_t timer) { self->state.give_up(timer); },
     on_probe_due(self),
     on_probe_answer(self),
+    on_usage(self),
     on_notify(self),
     on_watchdog(self),
     on_hook_end(self),

@@ -81,7 +81,8 @@ void supervisor_state::act(life_action what) {
 
 void supervisor_state::begin_run() {
   auto& state = record_.state;
-  again_ = forced_ = timed_out_ = false;
+  again_ = forced_ = timed_out_ = was_killed_ = false;
+  oom_ = on_->oom->mark();
   exit_.reset();
   end_asked_.reset();
   state.run_asked = state.asked;
@@ -209,6 +210,7 @@ void supervisor_state::group_gone(const std::string& run) {
 
 void supervisor_state::finish(run_exit how) {
   auto& state = record_.state;
+  auto killer = oom_words(how);
   stop_listening();
   ended_run_ = state.run_id;
   if (timed_out_)
@@ -247,6 +249,8 @@ void supervisor_state::finish(run_exit how) {
   auto event = classify(how.exit, uptime, how.at);
   if (auto text = std::exchange(stop_text_, {}); state.status_text.empty())
     state.status_text = std::move(text);
+  if (!killer.empty())
+    state.status_text += state.status_text.empty() ? killer : "; " + killer;
   ended_->text = state.status_text;
   step(event);
 }
@@ -309,7 +313,8 @@ void supervisor_state::delay_elapsed(uint64_t timer) {
   if (timer != timer_ || record_.state.status != status::backoff)
     return;
   if (auto why = record_.state.asked.cause;
-      why == cause::policy || why == cause::probe || why == cause::watchdog)
+      why == cause::policy || why == cause::probe || why == cause::watchdog
+      || why == cause::memory_limit)
     ++record_.state.restart_count;
   step(gate_open_ ? life_event::delay_elapsed : life_event::hold);
 }

@@ -1,5 +1,6 @@
 #include "actors/supervisor.hpp"
 
+#include <csignal>
 #include <utility>
 
 #include <caf/send.hpp>
@@ -181,6 +182,7 @@ void supervisor_state::send_signal(outcome promise, int number) {
       {{promise, false}},
       {ec::not_running, fmt::format("signal '{}': it is {} and has no process",
                                     id(), to_string(state.status))});
+  was_killed_ = was_killed_ || number == SIGKILL;
   on_->host->signal(state.run_id, number, signal_scope::one_process);
   promise.deliver(change_outcome{true, make_view(*on_, record_)});
 }
@@ -195,6 +197,7 @@ bool supervisor_state::redefine(process_definition what) {
   if (record_.state.status == status::running
       && before.spec.probes != spec().probes)
     begin_probes(true);
+  keep_limits(before.spec);
   is_stored_ = false;
   persist([this, before](const error* why) {
     if (why == nullptr || leaving_ || spawn_pending_)

@@ -42,6 +42,7 @@ void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
   if (held.ended)
     return tell_fate(run_fate::ended, held.ended->exit);
   tell_fate(run_fate::adopted);
+  oom_ = on_->oom->mark();
   step(life_event::adopted);
   listen(state.identity.pid);
   begin_probes(false);

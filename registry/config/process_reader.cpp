@@ -323,6 +323,11 @@ constexpr key_row process_rows[] = {
        r.report(x, "watchdog", "must be longer than 0");
    }},
   {"hooks", read_later},
+  PM_TAKE("memory_limit", spec.memory_limit),
+  {"cpu_limit",
+   [](auto& x, auto& r) { // a number, or a text as "50%"
+     r.to.spec.cpu_limit = parse_cores(x.text).value_or(x.number);
+   }},
   PM_TAKE("essential", spec.essential),
   {"secrets", read_secrets},
   PM_TAKE("labels", spec.labels),
