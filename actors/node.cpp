@@ -23,6 +23,7 @@
 #include "actors/host_bridge.hpp"
 #include "actors/leftover_run.hpp"
 #include "actors/manager.hpp"
+#include "actors/node_senses.hpp"
 #include "actors/own_program.hpp"
 #include "actors/registry.hpp"
 #include "actors/tasks/task_host.hpp"
@@ -76,6 +77,8 @@ public:
   const std::string& state_dir() const override { return directory_->path(); }
 
   int keeper_pid() const override { return keeper_pid_; }
+
+  usage_meter& usage() const override { return *senses_.usage; }
 
   uint64_t dropped_bytes(const run_id& run) const override {
     return host_->dropped_bytes(run);
@@ -147,8 +150,7 @@ private:
   std::unique_ptr<host_bridge> bridge_;
   std::unique_ptr<task_host> tasks_;
   std::unique_ptr<call_pools> calls_;
-  std::unique_ptr<prober> prober_;
-  std::unique_ptr<notifier> notifier_;
+  node_senses senses_;
   std::shared_ptr<registry_store> store_;
   std::shared_ptr<storage> files_;
   std::atomic<int> keeper_pid_{0};
@@ -299,10 +301,9 @@ void node_impl::open_manager() {
   auto tell = [this](const std::string& text) { note(text); };
   tasks_ = std::make_unique<task_host>(system_, processes, tell);
   on->host = tasks_.get();
-  prober_ = make_loop_prober(loop());
-  on->probes = prober_.get();
-  notifier_ = make_loop_notifier(loop(), directory_->path(), tell);
-  on->notify = notifier_.get();
+  senses_.open(loop(), directory_->path(), tell,
+               [this] { return keeper_pid(); });
+  senses_.lend(*on);
   on->registry = registry_;
   on->state_dir = directory_->path();
   on->working_dir = current_directory();
@@ -358,8 +359,7 @@ void node_impl::end_calls() {
     note("error the workers of calls do not end");
   auto destroy = [this] {
     calls_.reset();
-    prober_.reset();
-    notifier_.reset();
+    senses_ = {};
   };
   if (options_.loop != nullptr)
     return destroy();

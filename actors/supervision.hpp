@@ -6,8 +6,10 @@
 
 #include <pm/actors.hpp>
 #include <pm/notify.hpp>
+#include <pm/oom.hpp>
 #include <pm/prober.hpp>
 #include <pm/process_host.hpp>
+#include <pm/usage.hpp>
 
 // What all supervisors of one node share, and the pure functions on it.
 
@@ -17,7 +19,9 @@ namespace pm {
 struct supervision {
   process_host* host = nullptr;
   prober* probes = nullptr;   // outlives it too
-  notifier* notify = nullptr; // and so does this
+  notifier* notify = nullptr; // and so do these
+  usage_meter* usage = nullptr;
+  oom_witness* oom = nullptr;
   registry_actor registry;
   std::string state_dir;   // absolute
   std::string working_dir; // for processes that name none; absolute

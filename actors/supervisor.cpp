@@ -6,6 +6,23 @@ namespace {
 
 using pointer = supervisor_state::pointer;
 
+auto on_start(pointer self) {
+  return [self](start_atom, request_context& by) {
+    return self->state.start(std::move(by));
+  };
+}
+
+auto on_spawned(pointer self) {
+  return [self](spawned_atom, const std::string& run, const identity& who,
+                timestamp at) { self->state.spawned(run, who, at); };
+}
+
+auto on_refused(pointer self) {
+  return [self](refused_atom, const std::string& run, const error& why) {
+    self->state.refused(run, why);
+  };
+}
+
 auto on_command_end(pointer self) {
   return [self](command_atom, const std::string& run, const std::string& why) {
     self->state.stop_command_ended(run, why);
@@ -59,6 +76,14 @@ auto on_notify(pointer self) {
 auto on_watchdog(pointer self) {
   return [self](watchdog_atom, uint64_t probing) {
     self->state.look_at_watchdog(probing);
+  };
+}
+
+auto on_usage(pointer self) {
+  return [self](limit_atom, const std::string& run, uint64_t rss_bytes,
+                uint64_t cpu_us, int processes) {
+    self->state.used(run, rss_bytes, std::chrono::microseconds{cpu_us},
+                     processes);
   };
 }
 
@@ -119,9 +144,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
   self->state.init(self, std::move(on), std::move(manager), *how);
   begin(self->state, *how);
   return {
-    [self](start_atom, request_context& by) {
-      return self->state.start(std::move(by));
-    },
+    on_start(self),
     [self](run_atom, run_request& what, const output_listener& to,
            request_context& by) {
       return self->state.run(std::move(what), to, std::move(by));
@@ -155,11 +178,8 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](consumed_atom, stream which, uint64_t bytes) {
       self->state.consumed(which, bytes);
     },
-    [self](spawned_atom, const std::string& run, const identity& who,
-           timestamp at) { self->state.spawned(run, who, at); },
-    [self](refused_atom, const std::string& run, const error& why) {
-      self->state.refused(run, why);
-    },
+    on_spawned(self),
+    on_refused(self),
     on_output(self),
     on_exit(self),
     [self](group_gone_atom, const std::string& run) {
@@ -177,6 +197,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](give_up_atom, uint64_t timer) { self->state.give_up(timer); },
     on_probe_due(self),
     on_probe_answer(self),
+    on_usage(self),
     on_notify(self),
     on_watchdog(self),
     on_hook_end(self),

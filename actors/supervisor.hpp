@@ -12,6 +12,7 @@
 #include <caf/typed_response_promise.hpp>
 
 #include "actors/life_cycle.hpp"
+#include "actors/limit_policy.hpp"
 #include "actors/probe_policy.hpp"
 #include "actors/supervision.hpp"
 
@@ -84,6 +85,11 @@ public:
 
   void notified(const std::string& run);
   void look_at_watchdog(uint64_t probing);
+
+  // -- what the run uses ------------------------------------------------------
+
+  void used(const std::string& run, uint64_t rss_bytes,
+            std::chrono::microseconds cpu, int processes);
 
   // -- hooks ------------------------------------------------------------------
 
@@ -171,6 +177,11 @@ private:
   void ask_notify(const probe_spec& probe);
   milliseconds extension_left() const;
   void begin_watchdog();
+  void begin_limits();
+  void end_limits();
+  void keep_limits(const process_spec& before);
+  void cpu_is_within(const std::string& told);
+  std::string oom_words(const run_exit& how) const;
   bool begin_hook(hook_moment moment);
   void kill_hooks(bool even_post_stop);
   void begin_spawn();
@@ -259,6 +270,9 @@ private:
   notify_message::phase phase_ = notify_message::phase::none;
   watchdog_state watchdog_;
   std::optional<milliseconds> watchdog_limit_; // that the run knows of
+  limit_watch limits_;      // of the run, while it is measured
+  oom_mark oom_;            // when the run began
+  bool was_killed_ = false; // a client had SIGKILL sent to it
   std::vector<running_hook> hooks_;
   bool is_over_ = false;        // reaped, something beside it is not
   bool post_stop_done_ = false; // or begun

@@ -107,7 +107,8 @@ void supervisor_state::act(life_action what) {
 
 void supervisor_state::begin_run() {
   auto& state = record_.state;
-  again_ = forced_ = timed_out_ = false;
+  again_ = forced_ = timed_out_ = was_killed_ = false;
+  oom_ = on_->oom->mark();
   exit_.reset();
   end_asked_.reset();
   state.run_asked = state.asked;
@@ -236,6 +237,7 @@ void supervisor_state::group_gone(const std::string& run) {
 
 void supervisor_state::finish(run_exit how) {
   auto& state = record_.state;
+  auto killer = oom_words(how);
   stop_listening();
   ended_run_ = state.run_id;
   if (timed_out_)
@@ -274,6 +276,8 @@ void supervisor_state::finish(run_exit how) {
   auto event = classify(how.exit, uptime, how.at);
   if (auto text = std::exchange(stop_text_, {}); state.status_text.empty())
     state.status_text = std::move(text);
+  if (!killer.empty())
+    state.status_text += state.status_text.empty() ? killer : "; " + killer;
   ended_->text = state.status_text;
   step(event);
   go_on_by_schedule();
@@ -341,7 +345,8 @@ void supervisor_state::delay_elapsed(uint64_t timer) {
   if (timer != timer_ || record_.state.status != status::backoff)
     return;
   if (auto why = record_.state.asked.cause;
-      why == cause::policy || why == cause::probe || why == cause::watchdog)
+      why == cause::policy || why == cause::probe || why == cause::watchdog
+      || why == cause::memory_limit)
     ++record_.state.restart_count;
   step(gate_open_ ? life_event::delay_elapsed : life_event::hold);
 }
@@ -373,12 +378,6 @@ signal_scope supervisor_state::scope() const {
 
 bool supervisor_state::is_current(const std::string& run) const {
   return record_.state.run_id.str() == run && is_alive(record_.state.status);
-}
-
-bool supervisor_state::is_up() const {
-  auto now_is = record_.state.status;
-  return now_is == status::starting || now_is == status::running
-         || now_is == status::unknown;
 }
 
 timestamp supervisor_state::now() const {

@@ -24,6 +24,7 @@ void supervisor_state::begin_probes(bool is_new) {
     state.probes.clear();
   }
   probe_offset_ = 0;
+  begin_limits();
   auto* startup = find_probe(spec(), probe_role::startup);
   if (startup != nullptr && !is_started_up())
     return schedule_probe(*startup, true);
@@ -49,6 +50,7 @@ void supervisor_state::begin_steady_probes() {
 // The last answers stay for `show` until the next run.
 void supervisor_state::end_probes() {
   ++probing_;
+  end_limits();
   record_.state.ready = false;
   record_.state.health = health::unchecked;
   for (auto& x : asking_)

@@ -1,5 +1,6 @@
 #include "actors/supervisor.hpp"
 
+#include <csignal>
 #include <utility>
 
 #include <caf/send.hpp>
@@ -8,6 +9,12 @@
 // one at a time, the last intent wins, and who waited for another one is told.
 
 namespace pm {
+
+bool supervisor_state::is_up() const {
+  auto now_is = record_.state.status;
+  return now_is == status::starting || now_is == status::running
+         || now_is == status::unknown;
+}
 
 supervisor_state::outcome supervisor_state::start(request_context by) {
   auto promise = self_->make_response_promise<change_outcome>();
@@ -185,6 +192,7 @@ void supervisor_state::send_signal(outcome promise, int number) {
       {{promise, false}},
       {ec::not_running, fmt::format("signal '{}': it is {} and has no process",
                                     id(), to_string(state.status))});
+  was_killed_ = was_killed_ || number == SIGKILL;
   on_->host->signal(state.run_id, number, signal_scope::one_process);
   promise.deliver(change_outcome{true, make_view(*on_, record_)});
 }
@@ -199,6 +207,7 @@ bool supervisor_state::redefine(process_definition what) {
   if (record_.state.status == status::running
       && before.spec.probes != spec().probes)
     begin_probes(true);
+  keep_limits(before.spec);
   is_stored_ = false;
   persist([this, before](const error* why) {
     if (why == nullptr || leaving_ || spawn_pending_)

@@ -43,6 +43,7 @@ void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
   if (held.ended)
     return tell_fate(run_fate::ended, held.ended->exit);
   tell_fate(run_fate::adopted);
+  oom_ = on_->oom->mark();
   step(life_event::adopted);
   listen(state.identity.pid);
   begin_probes(false);
@@ -104,8 +105,9 @@ void supervisor_state::end_as_lost(std::string why) {
 
 void supervisor_state::tell_fate(run_fate fate,
                                  const std::optional<exit_status>& exit) {
-  recovered_run found{id(), record_.state.run_id, record_.state.identity.pid,
-                      fate, exit, keeper_bytes_};
+  recovered_run found{
+    id(), record_.state.run_id, record_.state.identity.pid, fate,
+    exit, keeper_bytes_};
   self_->send(manager_, settled_atom::value, std::move(found));
 }
 

@@ -254,8 +254,9 @@ control_session(control_session_state::pointer self,
     [self](end_atom) { self->state.input_ended(); },
     [self](gone_atom) { self->state.leave(); },
     [self](usage_atom, const std::string& id,
-           const std::vector<process_view>& views) {
-      self->state.usage_done(id, views);
+           const std::vector<process_view>& views,
+           const std::vector<std::string>& trees) {
+      self->state.usage_done(id, views, trees);
     },
     [self](event_atom, const process_event& event) {
       self->state.tell_event(event);

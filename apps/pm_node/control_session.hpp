@@ -32,8 +32,10 @@ using control_session_actor = caf::typed_actor<
   caf::reacts_to<end_atom>,
   // The connection is closed; the session ends.
   caf::reacts_to<gone_atom>,
-  // The views of a `list` with their usage, for the request of this id.
-  caf::reacts_to<usage_atom, std::string, std::vector<process_view>>,
+  // The views of a `list` with their usage, for the request of this id, and
+  // the JSON of their trees where those were asked for.
+  caf::reacts_to<usage_atom, std::string, std::vector<process_view>,
+                 std::vector<std::string>>,
   // As event_listener and output_listener.
   caf::reacts_to<event_atom, process_event>,
   caf::reacts_to<dropped_atom, std::string>,
@@ -80,8 +82,8 @@ public:
   void receive(const std::string& line);
   void input_ended();
   void leave();
-  void usage_done(const std::string& id,
-                  const std::vector<process_view>& views);
+  void usage_done(const std::string& id, const std::vector<process_view>& views,
+                  const std::vector<std::string>& trees);
   void tell_event(const process_event& event);
   void tell_dropped(const std::string& why);
   void tell_started(const process_view& view);
@@ -149,7 +151,8 @@ private:
                 std::function<void(const std::vector<std::string>&)> then);
 
   bool accept(request& x, param_reader& params);
-  void sample(const request& x, std::vector<process_view> views);
+  void sample(const request& x, std::vector<process_view> views,
+              bool with_trees = false);
   void reply(const request& x, std::string_view result);
   void reject(const request& x, const error& why);
   void notify(std::string_view method, std::string_view members);

@@ -28,6 +28,15 @@ std::string members_of(const std::string& object) {
   return object.substr(1, object.size() - 2);
 }
 
+std::string with_trees_json(const std::vector<process_view>& views,
+                            const std::vector<std::string>& trees) {
+  std::string out = "[";
+  for (size_t i = 0; i < views.size(); ++i)
+    out += fmt::format("{}{{{},\"tree\":{}}}", i == 0 ? "" : ",",
+                       members_of(to_json(views[i])), trees[i]);
+  return out + "]";
+}
+
 std::string_view stream_name(stream x) {
   return x == stream::stdout_stream ? "stdout" : "stderr";
 }
@@ -77,36 +86,43 @@ void control_session_state::list(request x, param_reader& params) {
       params.reject(fmt::format("parameter 'status': '{}' is none of {}", *text,
                                 fmt::join(enum_names<status>::names, ", ")));
   }
-  auto usage = params.flag("usage").value_or(false);
+  auto trees = params.flag("trees").value_or(false);
+  auto usage = params.flag("usage").value_or(false) || trees;
   if (!accept(x, params))
     return;
   self_->request(on_->manager, x.deadline, list_atom::value, filter)
     .then(
-      [this, x, usage](std::vector<process_view>& views) {
+      [this, x, usage, trees](std::vector<process_view>& views) {
         if (!usage)
           return reply(x, views_json(views));
-        sample(x, std::move(views));
+        sample(x, std::move(views), trees);
       },
       [this, x](const caf::error& why) { reject(x, from_caf(why)); });
 }
 
 // Fills in what the processes use; goes on in usage_done.
 void control_session_state::sample(const request& x,
-                                   std::vector<process_view> views) {
+                                   std::vector<process_view> views,
+                                   bool with_trees) {
   for (auto& view : views)
     if (auto run = run_id::parse(view.run_id); run && view.pid)
       view.dropped_bytes = on_->dropped_bytes(*run);
-  on_->usage->submit(
-    std::move(views), [me = control_session_actor{self_},
-                       id = x.id](std::vector<process_view> filled) {
-      caf::anon_send(me, usage_atom::value, id, std::move(filled));
-    });
+  on_->usage->submit(std::move(views), with_trees,
+                     [me = control_session_actor{self_},
+                      id = x.id](std::vector<process_view> filled,
+                                 std::vector<std::string> trees) {
+                       caf::anon_send(me, usage_atom::value, id,
+                                      std::move(filled), std::move(trees));
+                     });
 }
 
 void control_session_state::usage_done(const std::string& id,
-                                       const std::vector<process_view>& views) {
+                                       const std::vector<process_view>& views,
+                                       const std::vector<std::string>& trees) {
   request x;
   x.id = id;
+  if (!trees.empty())
+    return reply(x, with_trees_json(views, trees));
   auto shown = specs_.find(id);
   if (shown == specs_.end())
     return reply(x, views_json(views));

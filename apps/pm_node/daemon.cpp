@@ -277,7 +277,7 @@ expected<void> daemon::listen(caf::actor_system& system) {
   control_->note = [this](std::string text) {
     log_.line(log_level::debug, text);
   };
-  control_->usage = std::make_shared<usage_sampler>();
+  control_->usage = std::make_shared<usage_sampler>(node_->usage());
   control_->dropped_bytes = [this](const run_id& run) {
     return node_->dropped_bytes(run);
   };

@@ -3,36 +3,35 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <pm/record.hpp>
-
-#include "actors/work_queue.hpp"
+#include <pm/usage.hpp>
 
 namespace pm {
 
-// Fills in what live processes use, read from /proc in one pass. The share of
-// a core is that since the previous sample of the same run, or since its start
-// when there was none: no timer is needed for it.
+// Fills in what live processes use, with all that belongs to them. The share
+// of a core is that since the previous sample of the same run, or since its
+// start when there was none: no timer is needed for it.
 class usage_sampler {
 public:
-  using completion = std::function<void(std::vector<process_view>)>;
+  // The views, and the JSON of each one's tree where it was asked for.
+  using completion = std::function<void(std::vector<process_view>,
+                                        std::vector<std::string> trees)>;
 
-  // Samples on a thread of its own and calls `done` there. Thread-safe.
-  void submit(std::vector<process_view> views, completion done);
+  // `meter` must outlive it.
+  explicit usage_sampler(usage_meter& meter);
+
+  // Calls `done` on the meter's thread. Any thread.
+  void submit(std::vector<process_view> views, bool with_trees,
+              completion done);
 
 private:
-  // Blocks for about ten microseconds a process.
-  void sample(std::vector<process_view>& views);
-
-  struct reading {
-    std::chrono::microseconds cpu{0};
-    timestamp at;
-  };
-
-  std::map<std::string, reading> last_; // by run id, of the last ten minutes
-  work_thread thread_;                  // last: its jobs use the others
+  struct readings;
+  std::shared_ptr<readings> readings_;
+  usage_meter& meter_;
 };
 
 } // namespace pm

@@ -68,6 +68,7 @@ std::string nearest(const std::string& word,
                     const std::vector<std::string>& known);
 
 void add_look_verbs(command_line& to);       // list, status, show
+void add_top_verb(command_line& to);         // top
 void add_group_look_verbs(command_line& to); // graph, simulate
 void add_group_act_verbs(command_line& to);  // scale, reset
 void add_config_verbs(command_line& to);     // diff, apply

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
     pm::ctl::command_line line;
     line.begin("Look");
     pm::ctl::add_look_verbs(line);
+    pm::ctl::add_top_verb(line);
     pm::ctl::add_log_verbs(line);
     pm::ctl::add_event_verbs(line);
     pm::ctl::add_past_verbs(line);

@@ -84,6 +84,8 @@ std::vector<cell> row_of(const process_view& x, bool wide) {
     row.push_back(
       {x.cpu_percent ? fmt::format("{:.1f}%", *x.cpu_percent) : "-"});
     row.push_back({x.rss_bytes ? short_size(*x.rss_bytes) : "-"});
+    for (auto& count : {x.processes, x.threads, x.descriptors})
+      row.push_back({count ? std::to_string(*count) : "-"});
     row.push_back({x.ready ? "yes" : "no"});
     // The random half of a run id tells runs apart at a glance.
     row.push_back(
@@ -149,7 +151,8 @@ std::string list_table(const std::vector<process_view>& views, bool wide,
                               {"RESTARTS", true}, {"EXIT", true}};
   if (wide) {
     columns.push_back({"CPU", true});
-    columns.push_back({"MEM", true});
+    for (auto title : {"MEM", "PROCS", "THREADS", "FDS"})
+      columns.push_back({title, true});
     for (auto title : {"READY", "RUN", "CAUSE"})
       columns.push_back({title});
   }

@@ -64,7 +64,8 @@ std::map<std::string, std::string> environment_of(int pid) {
 }
 
 std::vector<orphan> find_orphans(const std::string& socket,
-                                 const std::set<std::string>& live_runs) {
+                                 const std::set<std::string>& live_runs,
+                                 const std::set<int>& live_pids) {
   std::vector<orphan> found;
   std::error_code none;
   for (auto& entry : std::filesystem::directory_iterator{"/proc", none}) {
@@ -74,7 +75,7 @@ std::vector<orphan> find_orphans(const std::string& socket,
       continue;
     auto ours = environment_of(pid);
     if (ours["PM_SOCKET"] != socket || ours["PM_RUN_ID"].empty()
-        || live_runs.contains(ours["PM_RUN_ID"]))
+        || live_runs.contains(ours["PM_RUN_ID"]) || live_pids.contains(pid))
       continue;
     found.push_back({pid, stat->start_ticks, ours["PM_HANDLE_ID"],
                      ours["PM_RUN_ID"], strings_of(pid, "cmdline")});
@@ -121,8 +122,8 @@ std::string link_of(int pid, const char* file) {
     .string();
 }
 
-// The record that owns an orphan from now on, and with it all that carry its
-// run id. It is not restarted: nobody knows what it was meant to be.
+// The record that owns an orphan from now on: it alone, as what another program
+// has begun. It is not restarted: nobody knows what it was meant to be.
 process_record record_of(const orphan& x, std::string name,
                          const migration_world& world) {
   process_record record;
@@ -135,7 +136,8 @@ process_record record_of(const orphan& x, std::string name,
   auto& state = record.state;
   state.status = status::running;
   state.wanted = true;
-  state.run_id = run_id::parse(x.run_id).value_or(run_id{});
+  state.foreign = true;
+  state.run_id = run_id::make(world.now); // its old run is over
   state.identity.pid = x.pid;
   state.identity.start_ticks = x.start_ticks;
   state.identity.boot_id = world.boot_id;
@@ -145,27 +147,13 @@ process_record record_of(const orphan& x, std::string name,
   return record;
 }
 
-// Of each run the oldest one: the others are its tree.
-std::vector<orphan> heads_of(const std::vector<orphan>& all) {
-  std::map<std::string, orphan> heads;
-  for (auto& x : all) {
-    auto& head = heads.try_emplace(x.run_id, x).first->second;
-    if (std::pair{x.start_ticks, x.pid} < std::pair{head.start_ticks, head.pid})
-      head = x;
-  }
-  std::vector<orphan> result;
-  for (auto& [run, x] : heads)
-    result.push_back(std::move(x));
-  return result;
-}
-
 int adopt(session& here, const std::vector<orphan>& found,
           std::set<std::string> names) {
   auto world = live_world();
   if (!world)
     return session::refuse(world.error());
   auto code = int{done};
-  for (auto& x : heads_of(found)) {
+  for (auto& x : found) {
     auto name = x.handle_id;
     if (!check_handle_id(name) || names.contains(name))
       name = fmt::format("orphan-{}", x.pid);
@@ -208,14 +196,17 @@ int orphans(session& here, const orphan_options& options) {
   if (!views)
     return session::refuse(views.error());
   std::set<std::string> live_runs;
+  std::set<int> live_pids; // of those that were adopted
   std::set<std::string> names;
   for (auto& x : *views) {
     names.insert(x.handle_id);
     if (is_alive(x.status))
       live_runs.insert(x.run_id);
+    if (is_alive(x.status) && x.pid)
+      live_pids.insert(*x.pid);
   }
   std::string dir = version->body()["state_dir"].GetString();
-  auto found = find_orphans(dir + "/control.sock", live_runs);
+  auto found = find_orphans(dir + "/control.sock", live_runs, live_pids);
   if (here.options.json) {
     rapidjson::StringBuffer buffer;
     json::writer out{buffer};
@@ -258,7 +249,7 @@ void add_orphans_verb(command_line& to) {
                              "End them: SIGTERM, then SIGKILL after 10 s");
   verb
     .add_flag("--adopt", options->adopt,
-              "Make each run's a process again, of its old name if that is "
+              "Make each one a process of its own, of its old name if that is "
               "free, else orphan-PID; not restarted")
     ->excludes(kill);
 }

@@ -56,7 +56,9 @@ struct listed {
       field("exit_code", v.exit_code), field("exit_signal", v.exit_signal),
       field("exit_reason", v.reason), field("cause", v.cause),
       field("restart_count", v.restart_count),
-      field("cpu_percent", v.cpu_percent), field("rss_bytes", v.rss_bytes));
+      field("cpu_percent", v.cpu_percent), field("rss_bytes", v.rss_bytes),
+      field("processes", v.processes), field("threads", v.threads),
+      field("descriptors", v.descriptors));
   }
 };
 

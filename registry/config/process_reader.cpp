@@ -324,6 +324,11 @@ constexpr key_row process_rows[] = {
    }},
   {"hooks", read_later},
   {"schedule", read_later},
+  PM_TAKE("memory_limit", spec.memory_limit),
+  {"cpu_limit",
+   [](auto& x, auto& r) { // a number, or a text as "50%"
+     r.to.spec.cpu_limit = parse_cores(x.text).value_or(x.number);
+   }},
   PM_TAKE("essential", spec.essential),
   {"secrets", read_secrets},
   PM_TAKE("labels", spec.labels),
@@ -374,25 +379,19 @@ process_reading read_process(const node& x, std::string_view handle_id,
 }
 
 std::vector<std::string_view> keys_read(std::string_view object) {
-  if (object == "process")
-    return names_of(process_rows);
-  if (object == "start_limit")
-    return names_of(start_limit_rows);
-  if (object == "shutdown")
-    return names_of(shutdown_rows);
-  if (object == "stop_step")
-    return {std::begin(stop_step_keys), std::end(stop_step_keys)};
-  if (object == "dependency")
-    return dependency_keys();
-  if (object == "log")
-    return names_of(log_rows);
-  if (object == "limit")
-    return {std::begin(limit_keys), std::end(limit_keys)};
-  if (object == "hooks")
-    return hook_keys();
-  if (object == "schedule")
-    return schedule_keys();
-  return {};
+  const std::map<std::string_view, std::vector<std::string_view>> keys{
+    {"process", names_of(process_rows)},
+    {"start_limit", names_of(start_limit_rows)},
+    {"shutdown", names_of(shutdown_rows)},
+    {"stop_step", {std::begin(stop_step_keys), std::end(stop_step_keys)}},
+    {"dependency", dependency_keys()},
+    {"log", names_of(log_rows)},
+    {"limit", {std::begin(limit_keys), std::end(limit_keys)}},
+    {"hooks", hook_keys()},
+    {"schedule", schedule_keys()},
+  };
+  auto found = keys.find(object);
+  return found == keys.end() ? std::vector<std::string_view>{} : found->second;
 }
 
 } // namespace pm::config

@@ -1,5 +1,8 @@
 #include "registry/config/value_formats.hpp"
 
+#include <charconv>
+#include <cmath>
+
 #include <pm/ids.hpp>
 #include <pm/units.hpp>
 
@@ -26,6 +29,20 @@ expected<std::optional<uint64_t>> parse_limit(std::string_view text) {
   return std::optional{*size};
 }
 
+expected<double> parse_cores(std::string_view text) {
+  double value = 0;
+  auto* end = text.data() + text.size();
+  auto [at, error] = std::from_chars(text.data(), end, value);
+  auto is_percentage = at + 1 == end && *at == '%';
+  if (error != std::errc{} || !is_percentage || !(value > 0)
+      || !std::isfinite(value))
+    return fail(ec::invalid_argument,
+                "'{}' is not a number of cores: write a number above 0, or a "
+                "share of one core, as in \"50%\"",
+                text);
+  return value / 100;
+}
+
 expected<void> check_format(std::string_view name, std::string_view text) {
   if (name == "duration")
     return outcome(parse_duration(text));
@@ -39,6 +56,8 @@ expected<void> check_format(std::string_view name, std::string_view text) {
   }
   if (name == "limit")
     return outcome(parse_limit(text));
+  if (name == "cores")
+    return outcome(parse_cores(text));
   return {};
 }
 

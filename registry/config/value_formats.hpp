@@ -13,8 +13,12 @@ namespace pm::config {
 // Reads a resource limit: "unlimited" (no value) or a size.
 expected<std::optional<uint64_t>> parse_limit(std::string_view text);
 
-// Checks `text` by the schema's format `name`: duration, signal or limit. Any
-// other name fits all. Errors: invalid_argument, with the text and the rule.
+// Reads a share of the machine's cores, above 0: "50%" is half of one core.
+expected<double> parse_cores(std::string_view text);
+
+// Checks `text` by the schema's format `name`: duration, signal, size, limit
+// or cores. Any other name fits all. Errors: invalid_argument, with the text
+// and the rule.
 expected<void> check_format(std::string_view name, std::string_view text);
 
 } // namespace pm::config

@@ -1,5 +1,6 @@
 #include "runtime/os/proc.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <csignal>
@@ -30,23 +31,19 @@ expected<std::string> read_small_file(const std::string& path) {
   return std::string{buffer.data(), static_cast<size_t>(size)};
 }
 
-// The n-th word of `text`, counting from 0.
-std::string_view word_at(std::string_view text, int n) {
-  for (; n > 0; --n) {
-    auto space = text.find(' ');
-    if (space == std::string_view::npos)
-      return {};
-    text.remove_prefix(space + 1);
-  }
-  return text.substr(0, text.find(' '));
-}
+// Fields 3 to 24 of /proc/PID/stat, which stand behind the name.
+using stat_fields = std::array<std::string_view, 22>;
 
-template <class T>
-T number_at(std::string_view text, int n) {
-  auto word = word_at(text, n);
-  T result{};
-  std::from_chars(word.data(), word.data() + word.size(), result);
-  return result;
+std::optional<stat_fields> split_stat(std::string_view text) {
+  stat_fields fields;
+  for (auto& field : fields) {
+    auto space = text.find(' ');
+    field = text.substr(0, space);
+    if (field.empty())
+      return std::nullopt;
+    text.remove_prefix(std::min(text.size(), field.size() + 1));
+  }
+  return fields;
 }
 
 int pidfd_signal(int pidfd, int signal, unsigned flags) {
@@ -84,25 +81,44 @@ expected<process_stat> read_process_stat(int pid) {
       return tl::make_unexpected(text.error());
     return fail(ec::not_running, "pid {}: no such process", pid);
   }
+  auto stat = parse_process_stat(pid, *text);
+  if (!stat)
+    return fail(ec::not_running, "pid {}: no such process", pid);
+  return std::move(*stat);
+}
+
+std::optional<process_stat> parse_process_stat(int pid, std::string_view text) {
   // The program's name may contain anything, so fields count from the last
   // parenthesis; the first word behind it is field 3.
-  auto paren = text->rfind(')');
-  if (paren == std::string::npos || paren + 2 >= text->size())
-    return fail(ec::not_running, "pid {}: no such process", pid);
-  auto rest = std::string_view{*text}.substr(paren + 2);
+  auto open = text.find('(');
+  auto close = text.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos
+      || close < open || close + 2 >= text.size())
+    return std::nullopt;
+  auto fields = split_stat(text.substr(close + 2));
+  if (!fields)
+    return std::nullopt;
   static const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
   static const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  auto field = [&]<class T>(T, int number) {
-    return number_at<T>(rest, number - 3);
+  auto field = [&]<class T>(T result, size_t number) {
+    auto word = (*fields)[number - 3];
+    std::from_chars(word.data(), word.data() + word.size(), result);
+    return result;
+  };
+  auto time = [&](size_t number) {
+    auto used = field(uint64_t{}, number) + field(uint64_t{}, number + 1);
+    return std::chrono::microseconds{used * 1'000'000 / ticks};
   };
   process_stat result;
   result.pid = pid;
-  result.state = rest.front();
+  result.name = text.substr(open + 1, close - open - 1);
+  result.state = (*fields)[0].front();
   result.parent_pid = field(int{}, 4);
   result.group_id = field(int{}, 5);
   result.session_id = field(int{}, 6);
-  auto used = field(uint64_t{}, 14) + field(uint64_t{}, 15);
-  result.cpu = std::chrono::microseconds{used * 1'000'000 / ticks};
+  result.cpu = time(14);
+  result.children_cpu = time(16);
+  result.threads = field(int{}, 20);
   result.start_ticks = field(uint64_t{}, 22);
   result.rss_bytes = field(uint64_t{}, 24) * page;
   return result;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <pm/error.hpp>
 #include <pm/status.hpp>
@@ -25,6 +26,10 @@ struct process_stat {
   uint64_t start_ticks = 0; // since boot, in clock ticks
   uint64_t rss_bytes = 0;
   std::chrono::microseconds cpu{0}; // user and system
+  // Of children that it has waited for, and of theirs.
+  std::chrono::microseconds children_cpu{0};
+  int threads = 0;
+  std::string name; // of the program, at most 15 bytes of any kind
 };
 
 // Reads /proc/sys/kernel/random/boot_id, without its newline.
@@ -32,6 +37,9 @@ expected<std::string> read_boot_id();
 
 // Reads /proc/PID/stat. Errors: not_running (no such process), system_failed.
 expected<process_stat> read_process_stat(int pid);
+
+// Reads the text of such a file; none if it is not whole.
+std::optional<process_stat> parse_process_stat(int pid, std::string_view text);
 
 // Reads the start time of `pid`: with pid and boot id it names one process
 // for ever. Errors: as read_process_stat.

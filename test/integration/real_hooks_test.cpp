@@ -45,6 +45,7 @@ BOOST_AUTO_TEST_CASE(hooks_write_to_the_log_in_their_order) {
             "\"hooks\": {" + say("pre_start") + "," + say("pre_stop") + ","
               + say("post_stop") + R"(, "post_start":
               ["sh", "-c", "echo hook post_start beside $PM_MAIN_PID"]})");
+  BOOST_REQUIRE(wait_for_status("web", "running"));
   auto pid = std::to_string(pid_of("web"));
   BOOST_TEST(wait_until([&] {
     auto log = log_of("web");

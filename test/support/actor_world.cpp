@@ -52,6 +52,8 @@ void actor_world::open(manager_start from) {
   on->host = &host;
   on->probes = &prober;
   on->notify = &notifier;
+  on->usage = &meter;
+  on->oom = &witness;
   on->registry = registry_;
   on->state_dir = "/state";
   on->working_dir = "/";

@@ -19,6 +19,7 @@
 #include "actors/registry.hpp"
 #include "actors/work_queue.hpp"
 #include "test/support/fake_host.hpp"
+#include "test/support/fake_meter.hpp"
 #include "test/support/fake_notifier.hpp"
 #include "test/support/fake_prober.hpp"
 #include "test/support/faulty_storage.hpp"
@@ -105,6 +106,8 @@ public:
   fake_host host;
   fake_prober prober;
   fake_notifier notifier;
+  fake_meter meter;
+  fake_witness witness;
   std::shared_ptr<registry_store> store;
   registry_actor registry_;
   manager_actor manager;

@@ -122,6 +122,9 @@ using supervisor_actor = caf::typed_actor<
   caf::reacts_to<probe_atom, uint64_t, uint64_t>,
   caf::reacts_to<probe_atom, uint64_t, uint64_t, bool, std::string, uint64_t,
                  std::string>,
+  // What the tree of this run uses now: memory in bytes, and CPU time in
+  // microseconds since it began; of how many processes.
+  caf::reacts_to<limit_atom, std::string, uint64_t, uint64_t, int>,
   // The run has said something of itself; its inbox has it.
   caf::reacts_to<notify_atom, std::string>,
   // Its own timer, with the number of its probes: is WATCHDOG=1 overdue?

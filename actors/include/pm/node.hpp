@@ -15,6 +15,7 @@
 #include <pm/event_loop.hpp>
 #include <pm/keeper_host.hpp>
 #include <pm/task.hpp>
+#include <pm/usage.hpp>
 
 namespace pm {
 
@@ -85,6 +86,9 @@ public:
                 std::function<void(expected<call_result>)> done) = 0;
 
   virtual int keeper_pid() const = 0;
+
+  // Measures the trees of runs. Valid as long as the node.
+  virtual usage_meter& usage() const = 0;
 
   // Bytes of a live run's output that its log could not take. On the loop's
   // thread.

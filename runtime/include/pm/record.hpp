@@ -206,6 +206,9 @@ struct process_view {
   bool wanted = false;
   std::optional<double> cpu_percent;
   std::optional<uint64_t> rss_bytes;
+  std::optional<int> processes; // of the tree, and what they have together
+  std::optional<int> threads;
+  std::optional<int> descriptors;
   std::optional<uint64_t> dropped_bytes; // that the log could not take
   std::vector<probe_report> probes;
   std::string notify_status; // what it last said of itself, with STATUS=
@@ -231,6 +234,8 @@ struct process_view {
       field("environment", x.environment), field("labels", x.labels),
       field("origin", x.origin), field("wanted", x.wanted),
       field("cpu_percent", x.cpu_percent), field("rss_bytes", x.rss_bytes),
+      field("processes", x.processes), field("threads", x.threads),
+      field("descriptors", x.descriptors),
       field("dropped_bytes", x.dropped_bytes), field("probes", x.probes),
       field("notify_status", x.notify_status),
       field("next_run_at", x.next_run_at));

@@ -98,6 +98,8 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
   liveness.success_count = 5;
   wanted.probes = {startup, liveness};
   wanted.watchdog = 20s;
+  wanted.memory_limit = 200'000'000;
+  wanted.cpu_limit = 0.5;
   wanted.hooks = {
     {pm::hook_moment::pre_start, {"/bin/sh", "-c", "mkdir -p run"}, 30s},
     {pm::hook_moment::post_stop, {"rm", "-r", "run"}, 5s}};

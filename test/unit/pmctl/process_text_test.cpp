@@ -86,7 +86,8 @@ BOOST_AUTO_TEST_CASE(list_table_has_its_columns) {
                 "db    failed      -       -         0     3  sleep 60\n"
                 "web   running  4242   3m12s         2     -  sleep 60\n");
   auto wide = list_table(views, true, {});
-  for (auto title : {"CPU", "MEM", "READY", "RUN", "CAUSE"})
+  for (auto title :
+       {"CPU", "MEM", "PROCS", "THREADS", "FDS", "READY", "RUN", "CAUSE"})
     BOOST_TEST(wide.find(title) != std::string::npos);
 }
 

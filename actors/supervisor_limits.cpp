@@ -1,0 +1,83 @@
+#include "actors/supervisor.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include <caf/send.hpp>
+
+// What a run uses, and what follows where that is too much. Only runs with a
+// limit are measured.
+
+namespace pm {
+
+void supervisor_state::begin_limits() {
+  auto& state = record_.state;
+  if (limits_.is_on || !has_limits(spec()) || state.foreign)
+    return;
+  limits_ = {};
+  limits_.is_on = true;
+  usage_root root{state.run_id, state.identity.pid, state.identity.start_ticks};
+  on_->usage->watch(root, [me = supervisor_actor{self_},
+                           run = state.run_id.str()](const run_usage& x) {
+    caf::anon_send(me, limit_atom::value, run, x.rss_bytes,
+                   static_cast<uint64_t>(x.cpu.count()), x.processes);
+  });
+}
+
+void supervisor_state::end_limits() {
+  if (std::exchange(limits_.is_on, false))
+    on_->usage->forget(record_.state.run_id);
+}
+
+// A new definition: other limits count from the next sample on.
+void supervisor_state::keep_limits(const process_spec& before) {
+  if (record_.state.status != status::running)
+    return;
+  if (before.cpu_limit != spec().cpu_limit)
+    cpu_is_within(std::exchange(limits_.over_cpu, {}));
+  if (has_limits(spec()))
+    begin_limits();
+  else
+    end_limits();
+}
+
+void supervisor_state::used(const std::string& run, uint64_t rss_bytes,
+                            std::chrono::microseconds cpu, int processes) {
+  if (!limits_.is_on || !is_current(run)
+      || record_.state.status != status::running)
+    return;
+  auto found = judge_usage(spec(), limits_, rss_bytes, cpu, processes,
+                           self_->clock().now());
+  switch (found.turn) {
+  case limit_turn::none:
+    break;
+  case limit_turn::over_memory:
+    end_for(cause::memory_limit, std::move(found.text));
+    break;
+  case limit_turn::over_cpu:
+    note_trouble(std::move(found.text));
+    break;
+  case limit_turn::within_cpu:
+    cpu_is_within(found.text);
+    keep_intent();
+    break;
+  }
+}
+
+// What was told of it does not hold any more.
+void supervisor_state::cpu_is_within(const std::string& told) {
+  if (!told.empty() && record_.state.status_text == told)
+    record_.state.status_text.clear();
+}
+
+// Of a SIGKILL that pm has not sent: whether the kernel may have. To be asked
+// before the end is taken over.
+std::string supervisor_state::oom_words(const run_exit& how) const {
+  auto& state = record_.state;
+  if (how.exit.signal != SIGKILL || state.status != status::running
+      || was_killed_ || spec().kind == kind::task)
+    return {};
+  return on_->oom->words(state.identity.pid, oom_);
+}
+
+} // namespace pm
