@@ -1,6 +1,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <csignal>
+#include <fstream>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -137,6 +141,24 @@ BOOST_AUTO_TEST_CASE(a_kill_by_somebody_is_no_accusation) {
   ::kill(pid_of("web"), SIGKILL);
   BOOST_TEST(wait_for_status("web", "failed"));
   BOOST_TEST(text_of("web", "status_text") == "");
+}
+
+// Where this user may make a cgroup with a memory limit.
+BOOST_AUTO_TEST_CASE(a_kill_by_the_kernel_is_told_as_such) {
+  auto group = fmt::format("/sys/fs/cgroup/memory/pm-test-{}", ::getpid());
+  if (::mkdir(group.c_str(), 0755) != 0) {
+    BOOST_TEST_MESSAGE("no memory cgroup of version 1 here: not tested");
+    return;
+  }
+  std::ofstream{group + "/memory.limit_in_bytes"} << 30'000'000;
+  std::ofstream{group + "/memory.memsw.limit_in_bytes"} << 30'000'000;
+  start(config(R"("web": {"restart": "never", "command": "echo $$$$ > )" + group
+               + "/cgroup.procs; exec " + child("child_use")
+               + " memory 100\"}"));
+  BOOST_TEST(wait_for_status("web", "failed"));
+  auto why = ctl({"why", "web"}).out;
+  BOOST_TEST(why.find("the OOM killer") != std::string::npos, why);
+  BOOST_TEST(wait_until([&] { return ::rmdir(group.c_str()) == 0; }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
