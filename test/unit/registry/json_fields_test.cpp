@@ -186,6 +186,9 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     true,
                     1.5,
                     4096,
+                    2,
+                    3,
+                    11,
                     7,
                     full_record().state.probes,
                     "busy"};
