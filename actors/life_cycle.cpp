@@ -23,6 +23,7 @@ constexpr transition table[] = {
   {s::starting, e::spawned, s::running, a::nothing},
   {s::starting, e::spawn_failed, s::failed, a::retire},
   {s::starting, e::spawn_retry, s::backoff, a::await_delay},
+  {s::starting, e::ended_held, s::pending, a::await_gate},
   {s::starting, e::not_recorded, s::stopped, a::retire},
 
   {s::running, e::start, s::running, a::nothing},
@@ -32,6 +33,7 @@ constexpr transition table[] = {
   {s::running, e::ended_well, s::stopped, a::retire},
   {s::running, e::ended_badly, s::failed, a::retire},
   {s::running, e::ended_retry, s::backoff, a::await_delay},
+  {s::running, e::ended_held, s::pending, a::await_gate},
 
   {s::stopping, e::start, s::stopping, a::nothing},
   {s::stopping, e::hold, s::stopping, a::nothing},
@@ -76,6 +78,7 @@ constexpr transition table[] = {
   {s::unknown, e::ended_well, s::stopped, a::retire},
   {s::unknown, e::ended_badly, s::failed, a::retire},
   {s::unknown, e::ended_retry, s::backoff, a::await_delay},
+  {s::unknown, e::ended_held, s::pending, a::await_gate},
 };
 
 constexpr bool deterministic() {

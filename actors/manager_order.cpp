@@ -22,8 +22,9 @@ constexpr milliseconds turn_max{30'000};
 // It has ended by itself, with success: nobody has asked for that.
 bool has_completed(const process_record& x) {
   auto& state = x.state;
-  return state.status == status::stopped && state.exit
-         && is_success(x.definition.spec, *state.exit)
+  auto is_over = state.status == status::stopped
+                 || (state.status == status::pending && state.awaits_due);
+  return is_over && state.exit && is_success(x.definition.spec, *state.exit)
          && state.asked == state.run_asked;
 }
 
@@ -43,6 +44,20 @@ dependency_facts facts_of(const process_record& x, const process_view& view) {
 bool is_down_for_good(const process_state& state) {
   return !state.wanted
          && (state.status == status::stopped || state.status == status::failed);
+}
+
+// What a process says while it is pending between its runs.
+std::string schedule_text(const process_state& state) {
+  if (!state.due_at)
+    return "waits for its schedule";
+  auto text = *state.due_at == timestamp::max()
+                ? std::string{"its schedule has no time left"}
+                : "next run at " + format_timestamp(*state.due_at);
+  if (state.exit)
+    text += fmt::format("; the last one: {}", describe(*state.exit));
+  if (!state.status_text.empty())
+    text += fmt::format(" ({})", state.status_text);
+  return text;
 }
 
 } // namespace
@@ -85,7 +100,7 @@ void manager_state::follow(const std::string& id, entry& x) {
       tell_waiters(other);
   if (starts_max_ == 0)
     return;
-  if (state.status == status::pending)
+  if (state.status == status::pending && !state.awaits_due)
     ask_turn(id);
   else if (!turns_.contains(id))
     return;
@@ -147,7 +162,7 @@ void manager_state::give_turns() {
     auto is_queued = queued_.erase(id) > 0;
     auto* x = find(id);
     if (!is_queued || x == nullptr || x->record.state.status != status::pending
-        || !graph_.is_met(id))
+        || x->record.state.awaits_due || !graph_.is_met(id))
       continue;
     turns_.insert(id);
     set_gate(id, *x);
@@ -230,7 +245,8 @@ void manager_state::tell_waiters(const std::string& id) {
     open.pop_back();
     auto* x = find(here);
     if (x == nullptr
-        || (!x->is_asked_for && x->record.state.status != status::pending))
+        || (!x->is_asked_for && x->record.state.status != status::pending)
+        || x->record.state.awaits_due)
       continue;
     auto need = hopeless_need(here);
     if (need.empty() && here == id)
@@ -279,6 +295,9 @@ std::string manager_state::hopeless_need(const std::string& id) const {
 }
 
 std::string manager_state::waiting_text(const std::string& id) const {
+  auto& state = entries_.at(id).record.state;
+  if (state.awaits_due)
+    return schedule_text(state);
   auto missing = graph_.unmet(id, 1);
   if (!missing.empty())
     return "waits for " + need_text(missing.front());

@@ -69,7 +69,8 @@ void manager_state::restore(const manager_start& from) {
   prepare(by);
   for (auto& id : begins) {
     start_needs(id, by);
-    if (auto* x = find(id); x && x->record.state.status == status::pending)
+    if (auto* x = find(id); x && x->record.state.status == status::pending
+                            && !x->record.state.awaits_due)
       ask_turn(id);
   }
 }

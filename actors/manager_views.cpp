@@ -25,7 +25,8 @@ bool holds(wait_target target, const process_view& x) {
   case wait_target::ready:
     return x.ready;
   case wait_target::ended:
-    return now == status::stopped || now == status::failed;
+    return now == status::stopped || now == status::failed
+           || (now == status::pending && x.next_run_at && x.reason);
   default: // the others are the statuses, in the same order
     return static_cast<uint8_t>(target) == static_cast<uint8_t>(now);
   }
@@ -258,7 +259,7 @@ void manager_state::report(process_state state, process_event event) {
   auto* found = find(event.handle_id);
   if (found == nullptr)
     return;
-  found->record.state = std::move(state);
+  auto before = std::exchange(found->record.state, std::move(state));
   follow(event.handle_id, *found);
   for (auto x = rolling_.begin(); x != rolling_.end();) {
     auto number = (x++)->first; // it may end by that
@@ -271,8 +272,10 @@ void manager_state::report(process_state state, process_event event) {
     x.promise.deliver(view);
     return true;
   });
-  if (event.from == event.to)
-    return; // an intent, not a change of status
+  auto& now_is = found->record.state;
+  if (event.from == event.to && before.ready == now_is.ready
+      && before.health == now_is.health)
+    return; // an intent, not a change
   look_for_essential(*found);
   if (event.to == status::pending)
     event.text = waiting_text(event.handle_id);
@@ -281,6 +284,10 @@ void manager_state::report(process_state state, process_event event) {
 
 void manager_state::tell_listeners(process_event event) {
   event.seq = ++event_seq_;
+  if (auto* x = find(event.handle_id)) {
+    event.ready = is_ready(x->record);
+    event.health = x->record.state.health;
+  }
   for (auto& listener : listeners_)
     self_->send(listener, event_atom::value, event);
   events_.push_back(std::move(event));

@@ -70,6 +70,12 @@ bool becomes_another(const process_spec& spec) {
   return !spec.user.empty() || !spec.group.empty();
 }
 
+bool is_ready(const process_record& record) {
+  auto& state = record.state;
+  return state.status == status::running
+         && (!has_readiness(record.definition.spec) || state.ready);
+}
+
 process_view make_view(const supervision& on, const process_record& record) {
   auto& [definition, state] = record;
   auto& spec = definition.spec;
@@ -77,8 +83,7 @@ process_view make_view(const supervision& on, const process_record& record) {
   view.handle_id = definition.handle_id;
   view.kind = spec.kind;
   view.status = state.status;
-  view.ready =
-    state.status == status::running && (!has_readiness(spec) || state.ready);
+  view.ready = is_ready(record);
   view.health = state.health;
   view.probes = state.probes;
   view.notify_status = state.notify_status;
@@ -108,6 +113,8 @@ process_view make_view(const supervision& on, const process_record& record) {
   view.cause = state.asked.cause;
   view.restart_count = state.restart_count;
   view.retry_at = state.retry_at;
+  if (state.due_at != timestamp::max())
+    view.next_run_at = state.due_at;
   view.status_text = state.status_text;
   view.log_file = log_file_of(on, definition);
   view.working_dir = working_dir_of(on, spec);

@@ -49,6 +49,9 @@ std::string log_file_of(const supervision& on,
 // True if it does not run as the node's own user.
 bool becomes_another(const process_spec& spec);
 
+// True if it is ready to serve.
+bool is_ready(const process_record& record);
+
 // The record as it is shown at `on.now()`.
 process_view make_view(const supervision& on, const process_record& record);
 

@@ -38,6 +38,18 @@ auto on_probe_answer(pointer self) {
   };
 }
 
+auto on_feed(pointer self) {
+  return [self](feed_atom, std::string& bytes) {
+    return self->state.feed(std::move(bytes));
+  };
+}
+
+auto on_consumed(pointer self) {
+  return [self](consumed_atom, stream which, uint64_t bytes) {
+    self->state.consumed(which, bytes);
+  };
+}
+
 auto on_exit(pointer self) {
   return [self](exited_atom, const std::string& run, run_exit& how) {
     self->state.exited(run, std::move(how));
@@ -89,12 +101,23 @@ auto on_beside_overdue(pointer self) {
   };
 }
 
+auto on_record_limit(pointer self) {
+  return [self](stop_atom, uint64_t timer) { self->state.send_unsent(timer); };
+}
+
+auto on_schedule(pointer self) {
+  return [self](schedule_atom, uint64_t timer) {
+    self->state.look_at_schedule(timer);
+  };
+}
+
 // Takes up what was before, and begins where that is wanted.
 void begin(supervisor_state& state, const supervisor_start& how) {
   if (how.restored)
     state.settle(how);
   if (how.begin)
     state.autostart();
+  state.follow_schedule();
 }
 
 } // namespace
@@ -145,13 +168,9 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
       return self->state.remove();
     },
     [self](remove_atom) { self->state.drop(); },
-    [self](feed_atom, std::string& bytes) {
-      return self->state.feed(std::move(bytes));
-    },
+    on_feed(self),
     [self](close_in_atom) { self->state.close_stdin(); },
-    [self](consumed_atom, stream which, uint64_t bytes) {
-      self->state.consumed(which, bytes);
-    },
+    on_consumed(self),
     [self](spawned_atom, const std::string& run, const identity& who,
            timestamp at) { self->state.spawned(run, who, at); },
     [self](refused_atom, const std::string& run, const error& why) {
@@ -180,6 +199,8 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     on_hook_end(self),
     on_hook_overdue(self),
     on_beside_overdue(self),
+    on_record_limit(self),
+    on_schedule(self),
   };
 }
 

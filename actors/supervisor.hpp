@@ -97,9 +97,16 @@ public:
   void hook_overdue(const std::string& run);
   void stop_waiting_beside(uint64_t number);
 
+  // -- the schedule
+  // ------------------------------------------------------------
+
+  void follow_schedule();
+  void look_at_schedule(uint64_t timer);
+
   // -- timers -----------------------------------------------------------------
 
   void give_up(uint64_t timer);
+  void send_unsent(uint64_t timer);
   void grace_expired(uint64_t timer);
   void delay_elapsed(uint64_t timer);
   void time_limit_reached(uint64_t timer);
@@ -142,6 +149,7 @@ private:
   bool step(life_event on);
   void apply(const transition& row);
   void act(life_action what);
+  void persist_and_signal(life_action what);
   void begin_run();
   void spawn();
   void terminate();
@@ -174,6 +182,7 @@ private:
   void keep_limits(const process_spec& before);
   void cpu_is_within(const std::string& told);
   std::string oom_words(const run_exit& how) const;
+  void add_to_status(const std::string& words);
   bool begin_hook(hook_moment moment);
   void kill_hooks(bool even_post_stop);
   void begin_spawn();
@@ -192,6 +201,11 @@ private:
   void forget();
   void go_on_restarting(outcome promise, bool force, bool wait);
   void send_signal(outcome promise, int number);
+  void leave_schedule();
+  void take_new_schedule();
+  void begin_due();
+  void overlap();
+  void go_on_by_schedule();
 
   void persist(after_write then = {});
   void write(registry_change change, after_write then);
@@ -226,25 +240,28 @@ private:
   std::shared_ptr<const supervision> on_;
   manager_actor manager_;
   process_record record_;
-  bool is_stored_ = false;       // the definition is in the registry
-  bool was_stored_ = false;      // some definition is in the registry
-  bool is_unborn_ = false;       // defined by its first start, not begun yet
-  bool spawn_pending_ = false;   // the intent is being written
-  bool spawn_written_ = false;   // it is on its way to the registry
-  bool again_ = false;           // a new run is to follow this one
-  bool forced_ = false;          // SIGKILL was sent or is due
-  bool going_down_ = false;      // the node's shutdown ends this run
-  bool timed_out_ = false;       // the time limit ends this run
-  bool leaving_ = false;         // forgotten; quits when all is answered
-  bool gate_open_ = true;        // a start may go ahead
-  int unsynced_ = 0;             // sync requests under way
-  uint64_t timer_ = 0;           // the number of the timer that counts
-  uint64_t grace_timer_ = 0;     // the same, of the steps of a stop
+  bool is_stored_ = false;     // the definition is in the registry
+  bool was_stored_ = false;    // some definition is in the registry
+  bool is_unborn_ = false;     // defined by its first start, not begun yet
+  bool spawn_pending_ = false; // the intent is being written
+  bool spawn_written_ = false; // it is on its way to the registry
+  bool again_ = false;         // a new run is to follow this one
+  bool forced_ = false;        // SIGKILL was sent or is due
+  bool going_down_ = false;    // the node's shutdown ends this run
+  bool timed_out_ = false;     // the time limit ends this run
+  bool leaving_ = false;       // forgotten; quits when all is answered
+  bool gate_open_ = true;      // a start may go ahead
+  std::optional<life_action> unsent_; // waits for the record of it
+  int unsynced_ = 0;                  // sync requests under way
+  uint64_t timer_ = 0;                // the number of the timer that counts
+  uint64_t grace_timer_ = 0;          // the same, of the steps of a stop
   size_t stop_step_ = 0;         // 0: the stop signal, 1: the first of `then`
   bool is_command_step_ = false; // before them: the stop command
   std::optional<run_id> stop_command_; // that is not over
   std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
+  uint64_t keeper_bytes_ = 0; // of the run that was found
+  uint64_t schedule_timer_ = 0;
   uint64_t probing_ = 0;                // the number of the run's probes
   uint64_t probe_offset_ = 0;           // where a log_line probe goes on
   std::array<open_question, 3> asking_; // by role

@@ -11,6 +11,13 @@
 
 namespace pm {
 
+namespace {
+
+// How long a stop waits for its record to be written.
+constexpr milliseconds stop_record_limit{500};
+
+} // namespace
+
 // -- the one door -------------------------------------------------------------
 
 bool supervisor_state::step(life_event on) {
@@ -23,7 +30,8 @@ bool supervisor_state::step(life_event on) {
 
 void supervisor_state::apply(const transition& row) {
   auto& state = record_.state;
-  if (row.then == life_action::spawn)
+  auto then = row.then;
+  if (then == life_action::spawn)
     begin_run();
   if (row.from == status::running && row.to != status::running)
     end_probes();
@@ -36,11 +44,29 @@ void supervisor_state::apply(const transition& row) {
     if (row.to != status::backoff)
       state.retry_at.reset();
     publish(row.from);
-    persist(); // before any answer: answers wait for what was written
+    if (then == life_action::terminate || then == life_action::kill)
+      persist_and_signal(std::exchange(then, life_action::nothing));
+    else
+      persist(); // before any answer: answers wait for what was written
   }
   if (ended_run_)
     acknowledge(*std::exchange(ended_run_, std::nullopt));
-  act(row.then);
+  act(then);
+}
+
+// A node that dies between the two would take the end for a failure, so the
+// wish to end it is written first. A disk that does not answer holds no stop
+// up.
+void supervisor_state::persist_and_signal(life_action what) {
+  unsent_ = what;
+  persist([this, timer = timer_](const error*) { send_unsent(timer); });
+  self_->delayed_send(self_, stop_record_limit, stop_atom::value, timer_);
+}
+
+void supervisor_state::send_unsent(uint64_t timer) {
+  if (timer != timer_ || !unsent_)
+    return;
+  act(*std::exchange(unsent_, std::nullopt));
 }
 
 void supervisor_state::act(life_action what) {
@@ -172,6 +198,7 @@ void supervisor_state::fail_spawn(error why) {
     reject_all(std::exchange(start_waiters_, {}),
                {why.code, fmt::format("{}; '{}' is now {}", why.text, id(),
                                       to_string(state.status))});
+  go_on_by_schedule();
 }
 
 // -- ending -------------------------------------------------------------------
@@ -249,10 +276,10 @@ void supervisor_state::finish(run_exit how) {
   auto event = classify(how.exit, uptime, how.at);
   if (auto text = std::exchange(stop_text_, {}); state.status_text.empty())
     state.status_text = std::move(text);
-  if (!killer.empty())
-    state.status_text += state.status_text.empty() ? killer : "; " + killer;
+  add_to_status(killer);
   ended_->text = state.status_text;
   step(event);
+  go_on_by_schedule();
 }
 
 life_event supervisor_state::classify(const exit_status& exit,
@@ -283,6 +310,10 @@ life_event supervisor_state::classify(const exit_status& exit,
                         at};
     state.retry_at = at + decision.delay;
     return life_event::ended_retry;
+  }
+  if (spec().schedule && state.wanted) {
+    state.awaits_due = true;
+    return life_event::ended_held;
   }
   state.wanted = false;
   return is_success(spec(), judged) ? life_event::ended_well

@@ -30,18 +30,21 @@ supervisor_state::outcome supervisor_state::start(request_context by) {
   state.wanted = true;
   state.held_down = false;
   going_down_ = false;
+  state.awaits_due = spec().schedule && by.cause == cause::config;
   if (by.cause == cause::user || by.cause == cause::config) {
     state.failures = 0;
     state.recent_starts.clear();
   }
   again_ = state.status == status::stopping;
-  if (by.wait)
+  auto waits = by.wait && !state.awaits_due; // for a run that begins now
+  if (waits)
     start_waiters_.push_back({promise, true});
   auto from = state.status;
   step(next_start());
   if (again_ || from == state.status)
     keep_intent();
-  if (!by.wait)
+  follow_schedule();
+  if (!waits)
     answer(promise, true);
   return promise;
 }
@@ -76,6 +79,7 @@ supervisor_state::outcome supervisor_state::stop(bool force,
   } else {
     state.wanted = false;
     state.held_down = state.held_down || by.cause == cause::user;
+    leave_schedule();
   }
   again_ = false;
   forced_ = forced_ || force;
@@ -211,6 +215,8 @@ bool supervisor_state::redefine(process_definition what) {
     self_->send(manager_, define_atom::value, before);
   });
   self_->send(manager_, define_atom::value, record_.definition);
+  if (before.spec.schedule != spec().schedule)
+    take_new_schedule();
   return true;
 }
 

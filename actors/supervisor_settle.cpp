@@ -9,6 +9,7 @@ namespace pm {
 void supervisor_state::settle(const supervisor_start& how) {
   auto& state = record_.state;
   auto& held = how.held;
+  keeper_bytes_ = held ? held->keeper_bytes : 0;
   is_stored_ = was_stored_ = !how.is_new;
   if (held && held->ended && !is_alive(state.status))
     acknowledge(held->run_id); // its end is on disk already
@@ -60,7 +61,7 @@ void supervisor_state::settle_unheld() {
     publish(status::unknown);
     persist();
     if (state.wanted)
-      autostart();
+      step(next_start());
   } else if (spec().kind == kind::task) {
     tell_fate(run_fate::lost);
     end_as_lost("it ended with the program that it was a task of");
@@ -104,8 +105,9 @@ void supervisor_state::end_as_lost(std::string why) {
 
 void supervisor_state::tell_fate(run_fate fate,
                                  const std::optional<exit_status>& exit) {
-  recovered_run found{id(), record_.state.run_id, record_.state.identity.pid,
-                      fate, exit};
+  recovered_run found{
+    id(), record_.state.run_id, record_.state.identity.pid, fate,
+    exit, keeper_bytes_};
   self_->send(manager_, settled_atom::value, std::move(found));
 }
 
@@ -114,8 +116,10 @@ void supervisor_state::autostart() {
   if (is_alive(state.status) || state.status == status::backoff)
     return;
   state.wanted = true;
-  if (state.status != status::pending)
+  if (state.status != status::pending) {
     state.asked = asker{cause::config, make_correlation_id(), -1, 0, {}, now()};
+    state.awaits_due = spec().schedule.has_value();
+  }
   step(next_start());
 }
 

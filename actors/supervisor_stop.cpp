@@ -138,13 +138,15 @@ void supervisor_state::arm_give_up() {
 
 // What a wish to be up leads to now.
 life_event supervisor_state::next_start() const {
-  return gate_open_ ? life_event::start : life_event::hold;
+  return gate_open_ && !record_.state.awaits_due ? life_event::start
+                                                 : life_event::hold;
 }
 
 void supervisor_state::gate(bool open) {
   gate_open_ = open;
   auto& state = record_.state;
-  if (!open || state.status != status::pending || !state.wanted)
+  if (!open || state.status != status::pending || !state.wanted
+      || state.awaits_due)
     return;
   if (!spec().depends_on.empty()) {
     state.asked.cause = cause::dependency;

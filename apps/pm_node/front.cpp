@@ -21,12 +21,17 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr auto look_pause = 50ms; // between two looks for the next node
-// How long the kernel may take to tell how a node ended that is not our child,
-// and how long nobody may be there who could start one.
+// How long the kernel may take to tell how a node ended that is not our child.
 constexpr auto patience = 3s;
+// How long nobody may be there who could start one.
+constexpr auto alone_limit = 1s;
 // How long a keeper may take that starts the node; it waits 30 s at most.
 constexpr auto keeper_limit = 40s;
 constexpr auto missing_limit = 500ms; // of node.pid
+// Between two nodes that the front has to start; a node that lives longer than
+// the last one begins anew.
+constexpr auto start_pause_min = 100ms;
+constexpr auto start_pause_max = 10'000ms;
 
 int pid_in(const std::string& path) {
   int pid = 0;
@@ -34,26 +39,71 @@ int pid_in(const std::string& path) {
   return pid;
 }
 
+// What became of the wait for the next node.
+enum class next_node { is_there, was_not_wanted, nobody_starts_it };
+
 class front {
 public:
-  front(std::string state_dir, int signals)
-    : state_dir_(std::move(state_dir)), signals_(signals) {}
+  front(std::string state_dir, std::vector<std::string> resume, int signals,
+        sigset_t mask)
+    : state_dir_(std::move(state_dir)),
+      resume_(std::move(resume)),
+      signals_(signals),
+      mask_(mask) {}
 
   int watch(int child);
 
 private:
-  std::optional<int> exit_code() const;
-  std::optional<int> find_next();
+  void take_child(int child);
+  void reap();
+  void hear();
+  std::optional<int> exit_code();
+  next_node find_next();
+  void start_node();
   void pass_signals(std::chrono::milliseconds limit);
   bool keeper_lives() const;
 
   std::string state_dir_;
+  std::vector<std::string> resume_;
   int signals_ = -1;
+  sigset_t mask_; // of the node
   unique_fd node_;
-  int child_ = 0; // 0 once it has been waited for
+  int child_ = 0;                  // the node, if it is ours
+  std::optional<int> child_ended_; // its wait status
+  clock::time_point child_began_;
+  std::chrono::milliseconds start_pause_ = start_pause_min;
   int node_pid_ = 0;
   int pending_ = 0; // a signal that nobody was there for
 };
+
+void front::take_child(int child) {
+  child_ = node_pid_ = child;
+  child_ended_.reset();
+  child_began_ = clock::now();
+  if (auto opened = open_pidfd(child))
+    node_ = std::move(*opened);
+}
+
+// The node, or as PID 1 whoever has lost its parent.
+void front::reap() {
+  int status = 0;
+  for (int pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;)
+    if (pid == child_)
+      child_ended_ = status;
+}
+
+void front::hear() {
+  signalfd_siginfo signal{};
+  while (::read(signals_, &signal, sizeof(signal)) == sizeof(signal)) {
+    if (signal.ssi_signo == SIGCHLD) {
+      reap();
+      continue;
+    }
+    pending_ = static_cast<int>(signal.ssi_signo);
+    if (node_ && send_signal(node_.get(), pending_))
+      pending_ = 0;
+  }
+}
 
 // Passes signals on; returns when the node has ended, or after `limit`.
 void front::pass_signals(std::chrono::milliseconds limit) {
@@ -67,25 +117,21 @@ void front::pass_signals(std::chrono::milliseconds limit) {
     pollfd fds[] = {{signals_, POLLIN, 0}, {node_.get(), POLLIN, 0}};
     if (::poll(fds, node_ ? 2 : 1, wait) <= 0)
       continue;
-    signalfd_siginfo signal{};
-    if ((fds[0].revents & POLLIN) != 0
-        && ::read(signals_, &signal, sizeof(signal)) == sizeof(signal)) {
-      pending_ = static_cast<int>(signal.ssi_signo);
-      if (node_ && send_signal(node_.get(), pending_))
-        pending_ = 0;
-    }
+    if ((fds[0].revents & POLLIN) != 0)
+      hear();
     if (node_ && fds[1].revents != 0)
       return;
   }
 }
 
 // None: it did not end by itself, or nobody knows how.
-std::optional<int> front::exit_code() const {
+std::optional<int> front::exit_code() {
   if (child_ != 0) {
     int status = 0;
-    ::waitpid(child_, &status, 0);
-    if (WIFEXITED(status))
-      return WEXITSTATUS(status);
+    if (!child_ended_ && ::waitpid(child_, &status, 0) == child_)
+      child_ended_ = status;
+    if (child_ended_ && WIFEXITED(*child_ended_))
+      return WEXITSTATUS(*child_ended_);
     return std::nullopt;
   }
   for (auto until = clock::now() + patience; clock::now() < until;) {
@@ -101,13 +147,12 @@ bool front::keeper_lives() const {
   return pid > 0 && read_start_ticks(pid).has_value();
 }
 
-// Waits for the node that the keeper starts: none then, else the exit code
-// when there will be none.
-std::optional<int> front::find_next() {
+// Waits for the node that the keeper starts.
+next_node front::find_next() {
   auto pid_file = state_dir_ + "/node.pid";
   std::optional<clock::time_point> missing_since;
   auto last_moment = clock::now() + keeper_limit;
-  for (auto until = clock::now() + patience; clock::now() < until;) {
+  for (auto until = clock::now() + alone_limit; clock::now() < until;) {
     auto pid = pid_in(pid_file);
     auto found = pid > 0 && pid != node_pid_ ? open_pidfd(pid)
                                              : expected<unique_fd>{unique_fd{}};
@@ -116,7 +161,7 @@ std::optional<int> front::find_next() {
       node_pid_ = pid;
       if (pending_ != 0 && send_signal(node_.get(), pending_))
         pending_ = 0;
-      return std::nullopt;
+      return next_node::is_there;
     }
     // A node takes its file away when its end is wanted.
     if (pid > 0)
@@ -124,19 +169,40 @@ std::optional<int> front::find_next() {
     else if (!missing_since)
       missing_since = clock::now();
     else if (clock::now() - *missing_since > missing_limit)
-      return EXIT_SUCCESS;
+      return next_node::was_not_wanted;
     if (keeper_lives())
-      until = std::min(clock::now() + patience, last_moment);
+      until =
+        std::min<clock::time_point>(clock::now() + alone_limit, last_moment);
     pass_signals(look_pause);
   }
-  return 128 + SIGKILL;
+  return next_node::nobody_starts_it;
+}
+
+// Both halves are gone. What they have left lives on, and the next node takes
+// it over.
+void front::start_node() {
+  if (clock::now() - child_began_ > start_pause_max)
+    start_pause_ = start_pause_min;
+  pass_signals(start_pause_);
+  start_pause_ =
+    std::min<std::chrono::milliseconds>(2 * start_pause_, start_pause_max);
+  auto child = ::fork();
+  if (child == 0) {
+    ::setsid();
+    sigprocmask(SIG_SETMASK, &mask_, nullptr);
+    std::vector<char*> words;
+    for (auto& word : resume_)
+      words.push_back(word.data());
+    words.push_back(nullptr);
+    ::execv(words[0], words.data());
+    ::_exit(127);
+  }
+  if (child > 0)
+    take_child(child);
 }
 
 int front::watch(int child) {
-  child_ = node_pid_ = child;
-  auto opened = open_pidfd(child);
-  if (opened)
-    node_ = std::move(*opened);
+  take_child(child);
   for (;;) {
     if (node_)
       pass_signals(-1ms);
@@ -145,18 +211,28 @@ int front::watch(int child) {
     node_.reset();
     if (code)
       return *code;
-    if (auto none = find_next())
-      return *none;
+    switch (find_next()) {
+    case next_node::is_there:
+      break;
+    case next_node::was_not_wanted:
+      return EXIT_SUCCESS;
+    case next_node::nobody_starts_it:
+      // Whoever has asked for its end has got it.
+      if (pending_ == SIGTERM || pending_ == SIGINT)
+        return 128 + pending_;
+      start_node();
+    }
   }
 }
 
 } // namespace
 
-std::optional<int> stand_in_front(const std::string& state_dir) {
+std::optional<int> stand_in_front(const std::string& state_dir,
+                                  const std::vector<std::string>& resume) {
   sigset_t heard;
   sigset_t before;
   sigemptyset(&heard);
-  for (auto number : {SIGTERM, SIGINT, SIGHUP})
+  for (auto number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
     sigaddset(&heard, number);
   sigprocmask(SIG_BLOCK, &heard, &before);
   unique_fd signals{::signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK)};
@@ -169,7 +245,7 @@ std::optional<int> stand_in_front(const std::string& state_dir) {
     sigprocmask(SIG_SETMASK, &before, nullptr);
     return std::nullopt;
   }
-  return front{state_dir, signals.get()}.watch(child);
+  return front{state_dir, resume, signals.get(), before}.watch(child);
 }
 
 } // namespace pm

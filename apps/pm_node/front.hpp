@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pm {
 
@@ -9,7 +10,10 @@ namespace pm {
 // with a session of its own, where this returns nothing. The caller's process
 // stays in front of it for whoever has started it: it passes SIGTERM, SIGINT
 // and SIGHUP on to whichever node holds `state_dir`, outlasts nodes that crash
-// and are started again, and returns the exit code of the last one.
-std::optional<int> stand_in_front(const std::string& state_dir);
+// and are started again, and returns the exit code of the last one. Where
+// nobody is left to start one, because the keeper was killed too, it runs
+// `resume` itself. As PID 1 of a container it reaps whoever comes to it.
+std::optional<int> stand_in_front(const std::string& state_dir,
+                                  const std::vector<std::string>& resume);
 
 } // namespace pm

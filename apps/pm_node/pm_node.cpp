@@ -2,6 +2,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include <pm/config.hpp>
@@ -139,8 +141,9 @@ int main(int argc, char** argv) {
   options.respawn = !no_respawn;
   options.resumes = resume;
   options.resume = resume_command(options, config_path);
-  if (!no_respawn && !resume)
-    if (auto code = pm::stand_in_front(options.state_dir))
+  // As PID 1 somebody has to reap, whoever starts the node again.
+  if ((!no_respawn && !resume) || ::getpid() == 1)
+    if (auto code = pm::stand_in_front(options.state_dir, options.resume))
       return *code;
   return pm::run_daemon(std::move(options));
 }

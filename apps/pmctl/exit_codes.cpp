@@ -77,7 +77,9 @@ int run_exit_code(const exit_status& how, std::string_view text) {
 }
 
 int run_exit_code(const process_view& x) {
-  if (x.status != status::stopped && x.status != status::failed)
+  auto between_runs = x.status == status::pending && x.next_run_at && x.reason;
+  if (x.status != status::stopped && x.status != status::failed
+      && !between_runs)
     return done;
   // Stopped before it ever ran.
   if (!x.reason)

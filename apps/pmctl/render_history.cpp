@@ -168,6 +168,16 @@ std::string recovery_text(const recovery_report& x) {
   out += fmt::format("runs: {} adopted, {} ended meanwhile, {} lost, {} never "
                      "began\n",
                      counts[0], counts[1], counts[2], counts[3]);
+  uint64_t moved = 0;
+  for (auto& run : x.runs)
+    moved += run.keeper_bytes;
+  out += fmt::format("output: {} bytes came through the keeper while no node "
+                     "lived\n",
+                     moved);
+  for (auto& run : x.runs)
+    if (run.keeper_bytes > 0)
+      out += fmt::format("  {} (pid {}): {} bytes\n", run.handle_id, run.pid,
+                         run.keeper_bytes);
   for (auto& run : x.runs)
     if (run.fate != run_fate::adopted)
       out += fmt::format("  {} (pid {}): {}\n", run.handle_id, run.pid,

@@ -177,6 +177,8 @@ std::string status_line(const process_view& x, timestamp now, const look& how) {
   }
   if (x.status == status::backoff && x.retry_at)
     add_part(parts, "restart in " + format_age(*x.retry_at - now));
+  if (x.next_run_at)
+    add_part(parts, "next run in " + format_age(*x.next_run_at - now));
   auto verb = x.status == status::failed    ? "has "
               : x.status == status::backoff ? "is in "
                                             : "is ";
@@ -200,6 +202,10 @@ std::string event_line(const process_event& x, const look& how) {
   if (x.exit)
     add_part(parts, describe(*x.exit));
   add_part(parts, to_string(x.cause));
+  if (x.from == x.to && x.to == status::running)
+    add_part(parts, x.ready ? "ready" : "not ready");
+  if (x.health != health::unchecked)
+    add_part(parts, to_string(x.health));
   auto lost = x.exit && x.exit->reason == exit_reason::lost;
   auto out = fmt::format(
     "{} {} {} -> {} ({})", coloured(format_timestamp(x.time), hue::faint, how),

@@ -8,6 +8,8 @@
 
 #include <CLI/App.hpp>
 
+#include <pm/migration.hpp>
+
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/render_process.hpp"
@@ -15,8 +17,9 @@
 #include "runtime/os/proc.hpp"
 
 // orphans: live processes that carry a run id of this node's which is no live
-// run's. Found by the environment that they began with, so one that began
-// without it is not found. /proc shows an ordinary user only his own.
+// run's; to be shown, ended, or taken on record again. Found by the environment
+// that they began with, so one that began without it is not found. /proc shows
+// an ordinary user only his own.
 
 namespace pm::ctl {
 
@@ -111,7 +114,88 @@ size_t end_all(const std::vector<orphan>& all) {
   return wait(std::chrono::seconds{1});
 }
 
-int orphans(session& here, bool kill) {
+std::string link_of(int pid, const char* file) {
+  std::error_code none;
+  return std::filesystem::read_symlink(fmt::format("/proc/{}/{}", pid, file),
+                                       none)
+    .string();
+}
+
+// The record that owns an orphan from now on, and with it all that carry its
+// run id. It is not restarted: nobody knows what it was meant to be.
+process_record record_of(const orphan& x, std::string name,
+                         const migration_world& world) {
+  process_record record;
+  record.definition.handle_id = std::move(name);
+  record.definition.created_at = world.now;
+  auto& spec = record.definition.spec;
+  spec.command = x.command;
+  spec.working_dir = link_of(x.pid, "cwd");
+  spec.restart = restart_mode::never;
+  auto& state = record.state;
+  state.status = status::running;
+  state.wanted = true;
+  state.run_id = run_id::parse(x.run_id).value_or(run_id{});
+  state.identity.pid = x.pid;
+  state.identity.start_ticks = x.start_ticks;
+  state.identity.boot_id = world.boot_id;
+  if (auto live = world.find(x.pid))
+    state.started_at = live->started_at;
+  state.last_updated = world.now;
+  return record;
+}
+
+// Of each run the oldest one: the others are its tree.
+std::vector<orphan> heads_of(const std::vector<orphan>& all) {
+  std::map<std::string, orphan> heads;
+  for (auto& x : all) {
+    auto& head = heads.try_emplace(x.run_id, x).first->second;
+    if (std::pair{x.start_ticks, x.pid} < std::pair{head.start_ticks, head.pid})
+      head = x;
+  }
+  std::vector<orphan> result;
+  for (auto& [run, x] : heads)
+    result.push_back(std::move(x));
+  return result;
+}
+
+int adopt(session& here, const std::vector<orphan>& found,
+          std::set<std::string> names) {
+  auto world = live_world();
+  if (!world)
+    return session::refuse(world.error());
+  auto code = int{done};
+  for (auto& x : heads_of(found)) {
+    auto name = x.handle_id;
+    if (!check_handle_id(name) || names.contains(name))
+      name = fmt::format("orphan-{}", x.pid);
+    names.insert(name);
+    auto params = here.params();
+    params.set_json("processes",
+                    "[" + to_json(record_of(x, name, *world)) + "]");
+    auto reply = here.call("migrate", params);
+    std::string why = reply ? std::string{} : reply.error().text;
+    if (reply) {
+      auto& row = reply->body()["processes"][0];
+      if (std::string_view{row["outcome"].GetString()} != "added")
+        why = row["text"].GetString();
+    }
+    if (!why.empty()) {
+      session::complain(fmt::format("adopt pid {}: {}", x.pid, why));
+      code = failed;
+    } else if (!here.options.quiet && !here.options.json) {
+      session::emit(fmt::format("pid {} is '{}' now\n", x.pid, name));
+    }
+  }
+  return code;
+}
+
+struct orphan_options {
+  bool kill = false;
+  bool adopt = false;
+};
+
+int orphans(session& here, const orphan_options& options) {
   auto asked = here.params();
   auto version = here.call("version", asked);
   if (!version)
@@ -124,9 +208,12 @@ int orphans(session& here, bool kill) {
   if (!views)
     return session::refuse(views.error());
   std::set<std::string> live_runs;
-  for (auto& x : *views)
+  std::set<std::string> names;
+  for (auto& x : *views) {
+    names.insert(x.handle_id);
     if (is_alive(x.status))
       live_runs.insert(x.run_id);
+  }
   std::string dir = version->body()["state_dir"].GetString();
   auto found = find_orphans(dir + "/control.sock", live_runs);
   if (here.options.json) {
@@ -144,7 +231,9 @@ int orphans(session& here, bool kill) {
     session::emit(render_table({{"PID"}, {"OF"}, {"RUN"}, {"COMMAND"}}, rows,
                                here.shown()));
   }
-  if (!kill || found.empty())
+  if (options.adopt)
+    return adopt(here, found, std::move(names));
+  if (!options.kill || found.empty())
     return done;
   if (auto left = end_all(found); left > 0) {
     session::complain(fmt::format("{} of {} live on", left, found.size()));
@@ -158,12 +247,20 @@ int orphans(session& here, bool kill) {
 } // namespace
 
 void add_orphans_verb(command_line& to) {
-  auto kill = std::make_shared<bool>(false);
-  auto& verb =
-    to.add("orphans", "Show what lives on of runs that are over; or end it",
-           "pmctl orphans --kill",
-           [kill](session& here) { return orphans(here, *kill); });
-  verb.add_flag("--kill", *kill, "End them: SIGTERM, then SIGKILL after 10 s");
+  auto options = std::make_shared<orphan_options>();
+  auto& verb = to.add("orphans",
+                      "Show what lives on of runs that are over; end it, or "
+                      "take it on record",
+                      "pmctl orphans --kill", [options](session& here) {
+                        return orphans(here, *options);
+                      });
+  auto* kill = verb.add_flag("--kill", options->kill,
+                             "End them: SIGTERM, then SIGKILL after 10 s");
+  verb
+    .add_flag("--adopt", options->adopt,
+              "Make each run's a process again, of its old name if that is "
+              "free, else orphan-PID; not restarted")
+    ->excludes(kill);
 }
 
 } // namespace pm::ctl

@@ -51,13 +51,8 @@ std::string json_of(const node& x) {
   return {buffer.GetString(), buffer.GetSize()};
 }
 
-const node* good(const node& x, std::string_view key) {
-  auto* found = x.find(key);
-  return found != nullptr && !found->broken ? found : nullptr;
-}
-
 std::string text_at(const node& x, std::string_view key) {
-  auto* found = good(x, key);
+  auto* found = find_good(x, key);
   return found != nullptr && found->is(node_type::string) ? found->text
                                                           : std::string{};
 }
@@ -78,11 +73,11 @@ void read_call(const node& x, process_spec& to,
   if (!x.is(node_type::object))
     return;
   auto only_with = [&](std::string_view key, std::string_view owner) {
-    if (auto* found = good(x, key))
+    if (auto* found = find_good(x, key))
       report(*found, key, fmt::format("goes with '{}' only", owner));
   };
-  auto is_python = good(x, "python") != nullptr;
-  auto is_function = good(x, "function") != nullptr;
+  auto is_python = find_good(x, "python") != nullptr;
+  auto is_function = find_good(x, "function") != nullptr;
   if (!is_function)
     only_with("library", "function");
   if (!is_python)
@@ -94,16 +89,16 @@ void read_call(const node& x, process_spec& to,
   to.kind = is_python ? kind::python : kind::function;
   auto& call = to.call.emplace();
   call.name = text_at(x, is_python ? "python" : "function");
-  if (auto* library = good(x, "library"))
+  if (auto* library = find_good(x, "library"))
     call.library = join_path(library->from->dir(), library->text);
   else if (is_function && x.find("library") == nullptr)
     report(x, "function", "needs the 'library' that has it");
-  if (auto* args = good(x, "args"))
+  if (auto* args = find_good(x, "args"))
     call.args = json_of(*args);
-  if (auto* kwargs = good(x, "kwargs"))
+  if (auto* kwargs = find_good(x, "kwargs"))
     call.kwargs = json_of(*kwargs);
   call.interpreter = program_at(x, "interpreter");
-  if (auto* path = good(x, "python_path"))
+  if (auto* path = find_good(x, "python_path"))
     for (auto& folder : path->children)
       if (folder.is(node_type::string))
         call.python_path.push_back(join_path(path->from->dir(), folder.text));

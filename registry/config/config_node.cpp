@@ -46,4 +46,9 @@ void merge_under(node& x, const node& defaults) {
       x.children.push_back(child);
 }
 
+const node* find_good(const node& x, std::string_view name) {
+  auto* found = x.find(name);
+  return found != nullptr && !found->broken ? found : nullptr;
+}
+
 } // namespace pm::config

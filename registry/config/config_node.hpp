@@ -40,6 +40,9 @@ struct node {
   const node* find(std::string_view name) const noexcept;
 };
 
+// The same, if it has not been reported as wrong.
+const node* find_good(const node& x, std::string_view name);
+
 // Limits of a file, so that no text can take unbounded memory or time.
 constexpr size_t file_bytes_max = 16u << 20;
 constexpr size_t values_max = 1'000'000;

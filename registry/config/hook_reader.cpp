@@ -6,11 +6,6 @@ namespace pm::config {
 
 namespace {
 
-const node* good(const node& x, std::string_view key) {
-  auto* found = x.find(key);
-  return found != nullptr && !found->broken ? found : nullptr;
-}
-
 std::vector<std::string> read_words(const node& x) {
   if (x.is(node_type::string))
     return {"/bin/sh", "-c", x.text};
@@ -26,7 +21,7 @@ std::vector<std::string> read_words(const node& x) {
 void read_hooks(const node& x, process_spec& to,
                 const std::function<void(const node&, std::string_view,
                                          std::string)>& report) {
-  auto* hooks = good(x, "hooks");
+  auto* hooks = find_good(x, "hooks");
   if (hooks == nullptr || !hooks->is(node_type::object))
     return;
   for (auto& member : hooks->children) {
@@ -37,12 +32,12 @@ void read_hooks(const node& x, process_spec& to,
     hook.moment = *moment;
     auto key = "hooks." + member.key;
     auto is_object = member.is(node_type::object);
-    auto* command = is_object ? good(member, "command") : &member;
+    auto* command = is_object ? find_good(member, "command") : &member;
     if (command != nullptr)
       hook.command = read_words(*command);
     if (!hook.command.empty() && hook.command[0].empty())
       report(member, key, "the program's name is empty");
-    if (auto* timeout = is_object ? good(member, "timeout") : nullptr) {
+    if (auto* timeout = is_object ? find_good(member, "timeout") : nullptr) {
       hook.timeout = parse_duration(timeout->text).value_or(hook.timeout);
       if (hook.timeout.count() <= 0)
         report(*timeout, key + ".timeout", "must be longer than 0");

@@ -12,23 +12,18 @@ namespace {
 using report_fn =
   std::function<void(const node&, std::string_view, std::string)>;
 
-const node* good(const node& x, std::string_view key) {
-  auto* found = x.find(key);
-  return found != nullptr && !found->broken ? found : nullptr;
-}
-
 void take_text(const node& x, std::string_view key, std::string& to) {
-  if (auto* found = good(x, key); found && found->is(node_type::string))
+  if (auto* found = find_good(x, key); found && found->is(node_type::string))
     to = found->text;
 }
 
 void take_duration(const node& x, std::string_view key, milliseconds& to) {
-  if (auto* found = good(x, key); found && found->is(node_type::string))
+  if (auto* found = find_good(x, key); found && found->is(node_type::string))
     to = parse_duration(found->text).value_or(to);
 }
 
 void take_number(const node& x, std::string_view key, int& to) {
-  if (auto* found = good(x, key); found && found->is(node_type::integer))
+  if (auto* found = find_good(x, key); found && found->is(node_type::integer))
     to = static_cast<int>(found->integer);
 }
 
@@ -71,7 +66,7 @@ void read_place(const node& x, probe_spec& to) {
   take_text(x, "host", to.host);
   take_number(x, "port", to.port);
   take_text(x, "path", to.path);
-  if (auto* headers = good(x, "headers"))
+  if (auto* headers = find_good(x, "headers"))
     for (auto& header : headers->children)
       if (header.is(node_type::string))
         to.headers.insert_or_assign(header.key, header.text);
@@ -89,10 +84,10 @@ void read_pattern(const node& x, probe_spec& to, const report_fn& report) {
 }
 
 void read_kind(const node& x, probe_spec& to, const report_fn& report) {
-  if (auto* command = good(x, "exec")) {
+  if (auto* command = find_good(x, "exec")) {
     to.kind = probe_kind::exec;
     read_command(*command, to);
-  } else if (auto* http = good(x, "http_get")) {
+  } else if (auto* http = find_good(x, "http_get")) {
     to.kind = probe_kind::http_get;
     if (!http->is(node_type::string))
       read_place(*http, to);
@@ -100,10 +95,10 @@ void read_kind(const node& x, probe_spec& to, const report_fn& report) {
       report(*http, "http_get",
              fmt::format("{} is not of the form http://HOST:PORT/PATH",
                          in_quotes(http->text)));
-  } else if (auto* tcp = good(x, "tcp")) {
+  } else if (auto* tcp = find_good(x, "tcp")) {
     to.kind = probe_kind::tcp;
     read_place(*tcp, to);
-  } else if (auto* said = good(x, "notify")) {
+  } else if (auto* said = find_good(x, "notify")) {
     to.kind = probe_kind::notify;
     if (said->is(node_type::boolean) && !said->boolean)
       report(*said, fmt::format("{}_probe.notify", to_string(to.role)),
@@ -112,7 +107,7 @@ void read_kind(const node& x, probe_spec& to, const report_fn& report) {
       report(*said, "liveness_probe",
              "notify says once that it is ready; whether it lives is what "
              "'watchdog' asks");
-  } else if (auto* line = good(x, "log_line")) {
+  } else if (auto* line = find_good(x, "log_line")) {
     to.kind = probe_kind::log_line;
     read_pattern(*line, to, report);
   }
@@ -127,7 +122,7 @@ void read_probes(const node& x, process_spec& to, const report_fn& report) {
     {"liveness_probe", probe_role::liveness},
   };
   for (auto& [key, role] : keys) {
-    auto* found = good(x, key);
+    auto* found = find_good(x, key);
     if (found == nullptr || !found->is(node_type::object))
       continue;
     probe_spec probe;

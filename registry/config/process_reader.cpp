@@ -1,13 +1,12 @@
 #include "registry/config/process_reader.hpp"
 
-#include <charconv>
-
 #include <pm/json.hpp>
 
 #include "registry/config/call_reader.hpp"
 #include "registry/config/env_file.hpp"
 #include "registry/config/hook_reader.hpp"
 #include "registry/config/probe_reader.hpp"
+#include "registry/config/schedule_reader.hpp"
 #include "registry/config/schema_check.hpp"
 #include "registry/config/value_formats.hpp"
 #include "runtime/os/names.hpp"
@@ -156,14 +155,6 @@ void read_account(const node& x, reading& r, std::string_view key,
     r.report(x, key, known.error().text);
 }
 
-void read_umask(const node& x, reading& r) {
-  int mask = 0;
-  auto* end = x.text.data() + x.text.size();
-  if (x.is(node_type::string) && !x.text.empty()
-      && std::from_chars(x.text.data(), end, mask, 8).ptr == end)
-    r.to.spec.umask = mask;
-}
-
 std::optional<uint64_t> limit_of(const node& x) {
   if (x.is(node_type::integer))
     return static_cast<uint64_t>(x.integer);
@@ -271,8 +262,7 @@ void read_working_dir(const node& x, reading& r) {
     key, [](auto& x, auto& r) { take(x, r.to.member); } \
   }
 
-// Read by `read_call`, `read_probes` and `read_hooks`, which see several
-// together.
+// Read by functions of their own, which see several together.
 void read_later(const node&, reading&) {}
 
 // In this order: environment comes over env_file.
@@ -296,7 +286,7 @@ constexpr key_row process_rows[] = {
    [](auto& x, auto& r) { read_account(x, r, "user", r.to.spec.user); }},
   {"group",
    [](auto& x, auto& r) { read_account(x, r, "group", r.to.spec.group); }},
-  {"umask", read_umask},
+  {"umask", [](auto& x, auto& r) { r.to.spec.umask = parse_umask(x.text); }},
   PM_TAKE("nice", spec.nice),
   {"limits", read_limits},
   PM_TAKE("autostart", spec.autostart),
@@ -328,6 +318,7 @@ constexpr key_row process_rows[] = {
    [](auto& x, auto& r) { // a number, or a text as "50%"
      r.to.spec.cpu_limit = parse_cores(x.text).value_or(x.number);
    }},
+  {"schedule", read_later},
   PM_TAKE("essential", spec.essential),
   {"secrets", read_secrets},
   PM_TAKE("labels", spec.labels),
@@ -372,6 +363,7 @@ process_reading read_process(const node& x, std::string_view handle_id,
   read_call(x, result.spec, report);
   read_probes(x, result.spec, report);
   read_hooks(x, result.spec, report);
+  read_schedule(x, result.spec, report);
   check_delays(x, r);
   return result;
 }
@@ -393,6 +385,8 @@ std::vector<std::string_view> keys_read(std::string_view object) {
     return {std::begin(limit_keys), std::end(limit_keys)};
   if (object == "hooks")
     return hook_keys();
+  if (object == "schedule")
+    return schedule_keys();
   return {};
 }
 

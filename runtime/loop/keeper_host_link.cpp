@@ -198,6 +198,7 @@ std::vector<held_run> keeper_host::held() const {
     held_run x;
     x.run_id = run;
     x.identity = {report.pid, report.start_ticks, boot_id_};
+    x.keeper_bytes = report.moved_bytes;
     if (report.outcome != keeper::outcome::live) {
       x.ended.emplace();
       x.ended->exit = report.exit.value_or(exit_status{});

@@ -1,7 +1,7 @@
 #define BOOST_TEST_MODULE nothing_lost_torture
 #include <boost/test/unit_test.hpp>
 
-#include "test/integration/writers_fixture.hpp"
+#include "test/integration/step_kills.hpp"
 
 // The long form of nothing_lost_test.
 
@@ -42,6 +42,30 @@ BOOST_AUTO_TEST_CASE(ten_upgrades_under_a_hundred_writers) {
     check_same_processes();
   }
   BOOST_TEST(end_and_check() == 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(a_half_dies_at_each_step)
+
+BOOST_FIXTURE_TEST_CASE(the_node_in_starts, step_kills) {
+  kill_in_starts("node.pid", 1, 1);
+  BOOST_TEST_MESSAGE("a start: " << calls() << " calls of the node");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_keeper_in_starts, step_kills) {
+  kill_in_starts("keeper.pid", 1, 1);
+  BOOST_TEST_MESSAGE("a start: " << calls() << " calls of the keeper");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_node_in_stops, step_kills) {
+  kill_in_stops("node.pid", 1, 1);
+  BOOST_TEST_MESSAGE("a stop: " << calls() << " calls of the node");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_keeper_in_stops, step_kills) {
+  kill_in_stops("keeper.pid", 1, 1);
+  BOOST_TEST_MESSAGE("a stop: " << calls() << " calls of the keeper");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -113,4 +113,22 @@ BOOST_AUTO_TEST_CASE(the_group_mode_leaves_other_sessions_alone) {
   BOOST_TEST(process_exists(other));
 }
 
+BOOST_AUTO_TEST_CASE(what_was_left_is_a_process_again_when_it_is_adopted) {
+  grow(1, "", 3, "group");
+  BOOST_TEST(ctl({"stop", "t0"}).code == 0);
+  BOOST_TEST(alive() == 2u);
+  auto adopted = ctl({"orphans", "--adopt"});
+  BOOST_TEST(adopted.code == 0, adopted.err);
+  BOOST_TEST(ctl_json({"orphans"}).Size() == 0u);
+  auto name = ctl_json({"list", "--status", "running", "orphan-*"});
+  BOOST_REQUIRE(name.Size() == 1u);
+  std::string id = name[0]["handle_id"].GetString();
+  crash(); // it is on record
+  start();
+  BOOST_TEST(wait_for_status(id, "running"));
+  BOOST_TEST(ctl({"stop", id}).code == 0);
+  BOOST_TEST(alive() == 0u);
+  BOOST_TEST(process_exists(other));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -133,7 +133,9 @@ using supervisor_actor = caf::typed_actor<
   // had its time. And its own timer: what runs beside it is not waited for any
   // longer.
   caf::reacts_to<hook_atom, std::string, bool, std::string>,
-  caf::reacts_to<hook_atom, std::string>, caf::reacts_to<hook_atom, uint64_t>>;
+  caf::reacts_to<hook_atom, std::string>, caf::reacts_to<hook_atom, uint64_t>,
+  // Its own timers: the record of a stop takes too long; is a run due?
+  caf::reacts_to<stop_atom, uint64_t>, caf::reacts_to<schedule_atom, uint64_t>>;
 
 // Routes requests to supervisors by handle id. The one door for all clients.
 using manager_actor = caf::typed_actor<

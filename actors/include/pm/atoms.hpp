@@ -15,7 +15,7 @@ namespace pm {
   X(group_gone) X(output) X(consumed) X(feed) X(fed) X(close_in) X(grace) \
   X(delay) X(expire) X(later) X(mend) X(history) X(reasons) X(recover) X(migrate) X(settled) \
   X(gate) X(reset) X(command) X(graph) X(diff) X(apply) X(scale) X(turn) \
-  X(give_up) X(keep) X(probe) X(notify) X(watchdog) X(hook) X(limit)
+  X(give_up) X(keep) X(probe) X(notify) X(watchdog) X(hook) X(schedule) X(limit)
 // clang-format on
 
 #define PM_X(name) using name##_atom = caf::atom_constant<caf::atom(#name)>;

@@ -87,6 +87,7 @@ struct held_run {
   pm::run_id run_id;
   pm::identity identity;
   std::optional<run_exit> ended; // it ended, and nobody has acknowledged it
+  uint64_t keeper_bytes = 0;     // of its output, moved while no node lived
 };
 
 // What a host tells about one run. Called on the loop's thread, in the order

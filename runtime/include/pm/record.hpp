@@ -116,6 +116,9 @@ struct process_state {
   int failures = 0;                     // in a row; what the backoff grows by
   std::optional<timestamp> retry_at;    // when a restart is due
   std::vector<timestamp> recent_starts; // within start_limit's interval
+  std::optional<timestamp> due_at;      // by its schedule: the next run
+  bool awaits_due = false;              // pending until then
+  bool due_again = false;               // a run follows the one under way
   timestamp last_updated;
   std::string status_text; // why, where the status alone does not say it
 
@@ -135,7 +138,8 @@ struct process_state {
       field("notify_status", x.notify_status),
       field("restart_count", x.restart_count), field("failures", x.failures),
       field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
-      field("last_updated", x.last_updated),
+      field("due_at", x.due_at), field("awaits_due", x.awaits_due),
+      field("due_again", x.due_again), field("last_updated", x.last_updated),
       field("status_text", x.status_text));
   }
 };
@@ -208,6 +212,7 @@ struct process_view {
   std::optional<uint64_t> dropped_bytes; // that the log could not take
   std::vector<probe_report> probes;
   std::string notify_status; // what it last said of itself, with STATUS=
+  std::optional<timestamp> next_run_at; // by its schedule
 
   bool operator==(const process_view&) const = default;
 
@@ -232,7 +237,8 @@ struct process_view {
       field("processes", x.processes), field("threads", x.threads),
       field("descriptors", x.descriptors),
       field("dropped_bytes", x.dropped_bytes), field("probes", x.probes),
-      field("notify_status", x.notify_status));
+      field("notify_status", x.notify_status),
+      field("next_run_at", x.next_run_at));
   }
 };
 
@@ -268,6 +274,7 @@ struct recovered_run {
   int pid = 0;
   run_fate fate = run_fate::adopted;
   std::optional<exit_status> exit; // with `ended`
+  uint64_t keeper_bytes = 0;       // of its output, moved while no node lived
 
   bool operator==(const recovered_run&) const = default;
 
@@ -275,7 +282,7 @@ struct recovered_run {
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("handle_id", x.handle_id), field("run_id", x.run_id),
                  field("pid", x.pid), field("fate", x.fate),
-                 field("exit", x.exit));
+                 field("exit", x.exit), field("keeper_bytes", x.keeper_bytes));
   }
 };
 
@@ -327,8 +334,9 @@ struct process_result {
   }
 };
 
-// One change of one process, as told to subscribers. Numbered from 1 for each
-// node's life, without gaps.
+// One change of one process, as told to subscribers: of its status, of its
+// readiness or health (`from` is `to` then), or what is worth a word. Numbered
+// from 1 for each node's life, without gaps.
 struct process_event {
   uint64_t seq = 0;
   timestamp time;
@@ -341,6 +349,8 @@ struct process_event {
   std::optional<int> pid;
   std::optional<exit_status> exit;
   std::string text;
+  bool ready = false;
+  pm::health health = pm::health::unchecked;
 
   bool operator==(const process_event&) const = default;
 
@@ -351,7 +361,8 @@ struct process_event {
                  field("correlation_id", x.correlation_id),
                  field("from", x.from), field("to", x.to),
                  field("cause", x.cause), field("pid", x.pid),
-                 field("exit", x.exit), field("text", x.text));
+                 field("exit", x.exit), field("text", x.text),
+                 field("ready", x.ready), field("health", x.health));
   }
 };
 

@@ -48,7 +48,8 @@ BOOST_AUTO_TEST_CASE(every_pair_of_status_and_event_goes_where_it_should) {
   }
   expected[{s::failed, e::reset}] = s::stopped;
   expected[{s::stopping, e::hold}] = s::stopping;
-  expected[{s::stopping, e::ended_held}] = s::pending;
+  for (auto from : {s::starting, s::running, s::stopping, s::unknown})
+    expected[{from, e::ended_held}] = s::pending;
   expected[{s::starting, e::restart}] = s::starting;
   expected[{s::running, e::restart}] = s::stopping;
   expected[{s::stopping, e::restart}] = s::stopping;

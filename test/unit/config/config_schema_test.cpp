@@ -105,7 +105,8 @@ BOOST_AUTO_TEST_CASE(the_schema_built_in_is_the_one_published) {
 BOOST_AUTO_TEST_CASE(the_keys_of_the_schema_are_the_keys_that_are_read) {
   auto process = "/definitions/process/properties";
   BOOST_TEST((keys_of(at(process)) == keys_read("process")));
-  for (std::string name : {"start_limit", "shutdown", "log", "hooks"})
+  for (std::string name :
+       {"start_limit", "shutdown", "log", "hooks", "schedule"})
     BOOST_TEST((keys_of(at((process + ("/" + name) + "/properties").c_str()))
                 == keys_read(name)));
   BOOST_TEST((keys_of(at((process
@@ -155,7 +156,8 @@ BOOST_AUTO_TEST_CASE(the_defaults_of_the_schema_are_those_of_the_spec) {
         x->value.Accept(out);
         text += fmt::format("{}\"{}\": {}", text.back() == '{' ? "" : ", ",
                             member.name.GetString(), buffer.GetString());
-      } else if (std::string_view{member.name.GetString()} != "limits"
+      } else if (std::string_view name = member.name.GetString();
+                 name != "limits" && name != "schedule"
                  && member.value.HasMember("properties")) {
         text += fmt::format(", \"{}\": {{", member.name.GetString());
         self(member.value["properties"], self);

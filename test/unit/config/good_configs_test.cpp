@@ -112,6 +112,10 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
 BOOST_AUTO_TEST_CASE(a_string_runs_under_the_shell_in_the_files_directory) {
   auto config = load_every_key();
   auto& plain = spec_of(config, "plain");
+  BOOST_TEST((plain.schedule
+              == pm::schedule_spec{"*/5 9-17 * * mon-fri", std::nullopt,
+                                   "Europe/Berlin", pm::overlap_policy::replace,
+                                   pm::missed_policy::run_once}));
   std::vector<std::string> wanted{"/bin/sh", "-c", "exec ./serve --port $PORT"};
   BOOST_TEST(plain.command == wanted, boost::test_tools::per_element());
   BOOST_TEST(plain.working_dir == dir + "/good");

@@ -87,6 +87,9 @@ process_record full_record() {
   s.restart_count = 5;
   s.failures = 6;
   s.retry_at = noon + 2s;
+  s.due_at = noon + 4s;
+  s.awaits_due = true;
+  s.due_again = true;
   s.recent_starts = {noon, noon + 3s};
   s.last_updated = noon + 4s;
   s.status_text = "t";
@@ -191,7 +194,8 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                     11,
                     7,
                     full_record().state.probes,
-                    "busy"};
+                    "busy",
+                    noon + 5s};
   require_no_default(view);
   require_round_trip(view);
   process_result result{"h",
@@ -214,7 +218,9 @@ BOOST_AUTO_TEST_CASE(views_results_and_events_make_the_round_trip) {
                       cause::policy,
                       9,
                       exit_status{exit_reason::exited, 1, 9},
-                      "t"};
+                      "t",
+                      true,
+                      health::healthy};
   require_no_default(event);
   require_round_trip(event);
 }

@@ -23,6 +23,7 @@ struct prober_fixture {
     : loop(std::move(*event_loop::make())), prober(make_loop_prober(*loop)) {}
 
   ~prober_fixture() {
+    client_watches.clear();
     watch = {};
     prober.reset();
   }
@@ -78,16 +79,25 @@ struct prober_fixture {
         unique_fd client{::accept(listener.get(), nullptr, nullptr)};
         if (!client)
           return;
-        if (!text.empty() && text != "(silence)") {
-          char request[4096];
-          auto count = ::recv(client.get(), request, sizeof(request), 0);
-          last_request.assign(request,
-                              static_cast<size_t>(std::max<ssize_t>(count, 0)));
-          (void)!::send(client.get(), text.data(), text.size(), MSG_NOSIGNAL);
-        }
+        auto fd = client.get();
         clients.push_back(std::move(client));
+        if (text.empty() || text == "(silence)")
+          return;
+        client_watches.push_back(std::move(
+          *loop->watch(fd, fd_event::readable, [this, fd, text](unsigned) {
+            answer_client(fd, text);
+          })));
       }));
     return ntohs(address.sin_port);
+  }
+
+  void answer_client(int fd, const std::string& text) {
+    char request[4096];
+    auto count = ::recv(fd, request, sizeof(request), MSG_DONTWAIT);
+    if (count <= 0)
+      return;
+    last_request.assign(request, static_cast<size_t>(count));
+    (void)!::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
   }
 
   probe_answer answer_of(probe_kind kind, int port, milliseconds timeout = 5s) {
@@ -112,6 +122,7 @@ struct prober_fixture {
   unique_fd listener;
   fd_watch watch;
   std::vector<unique_fd> clients;
+  std::deque<fd_watch> client_watches;
   std::string last_request;
 };
 
@@ -185,6 +196,7 @@ BOOST_AUTO_TEST_CASE(an_http_status_decides) {
   auto told = [&](const std::string& text, milliseconds timeout = 5s) {
     auto port = serve(text);
     auto answer = answer_of(probe_kind::http_get, port, timeout);
+    client_watches.clear();
     clients.clear();
     return fmt::format("{} {}", answer.good, answer.text);
   };
