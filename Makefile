@@ -65,6 +65,7 @@ bench: $(BUILD)/build.ninja
 	@$(BUILD)/bin/bench_registry
 	@$(BUILD)/bin/bench_node $(BUILD)/bin
 	@$(BUILD)/bin/bench_graph $(BUILD)/bin
+	@$(BUILD)/bin/bench_usage $(BUILD)/bin
 
 format: setup-all
 	@git ls-files -co --exclude-standard '*.cpp' '*.hpp' | \

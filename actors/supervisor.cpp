@@ -55,6 +55,18 @@ auto on_probe_answer(pointer self) {
   };
 }
 
+auto on_feed(pointer self) {
+  return [self](feed_atom, std::string& bytes) {
+    return self->state.feed(std::move(bytes));
+  };
+}
+
+auto on_consumed(pointer self) {
+  return [self](consumed_atom, stream which, uint64_t bytes) {
+    self->state.consumed(which, bytes);
+  };
+}
+
 auto on_exit(pointer self) {
   return [self](exited_atom, const std::string& run, run_exit& how) {
     self->state.exited(run, std::move(how));
@@ -171,13 +183,9 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
       return self->state.remove();
     },
     [self](remove_atom) { self->state.drop(); },
-    [self](feed_atom, std::string& bytes) {
-      return self->state.feed(std::move(bytes));
-    },
+    on_feed(self),
     [self](close_in_atom) { self->state.close_stdin(); },
-    [self](consumed_atom, stream which, uint64_t bytes) {
-      self->state.consumed(which, bytes);
-    },
+    on_consumed(self),
     on_spawned(self),
     on_refused(self),
     on_output(self),

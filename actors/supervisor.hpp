@@ -182,6 +182,7 @@ private:
   void keep_limits(const process_spec& before);
   void cpu_is_within(const std::string& told);
   std::string oom_words(const run_exit& how) const;
+  void add_to_status(const std::string& words);
   bool begin_hook(hook_moment moment);
   void kill_hooks(bool even_post_stop);
   void begin_spawn();

@@ -276,8 +276,7 @@ void supervisor_state::finish(run_exit how) {
   auto event = classify(how.exit, uptime, how.at);
   if (auto text = std::exchange(stop_text_, {}); state.status_text.empty())
     state.status_text = std::move(text);
-  if (!killer.empty())
-    state.status_text += state.status_text.empty() ? killer : "; " + killer;
+  add_to_status(killer);
   ended_->text = state.status_text;
   step(event);
   go_on_by_schedule();

@@ -80,4 +80,10 @@ std::string supervisor_state::oom_words(const run_exit& how) const {
   return on_->oom->words(state.identity.pid, oom_);
 }
 
+void supervisor_state::add_to_status(const std::string& words) {
+  auto& text = record_.state.status_text;
+  if (!words.empty())
+    text += text.empty() ? words : "; " + words;
+}
+
 } // namespace pm

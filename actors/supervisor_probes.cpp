@@ -177,7 +177,7 @@ void supervisor_state::end_for_probe(const probe_spec& probe) {
 
 void supervisor_state::end_for(cause why, std::string text) {
   auto& state = record_.state;
-  failing_ = std::move(text);
+  state.status_text = failing_ = std::move(text);
   failing_cause_ = why;
   state.asked = asker{why, state.asked.correlation_id, -1, 0, {}, now()};
   end_asked_ = state.asked;

@@ -214,7 +214,8 @@ bool supervisor_state::redefine(process_definition what) {
       return;
     if (!was_stored_)
       return forget();
-    record_.definition = before;
+    auto refused = std::exchange(record_.definition, before);
+    keep_limits(refused.spec);
     is_stored_ = false;
     persist();
     self_->send(manager_, define_atom::value, before);

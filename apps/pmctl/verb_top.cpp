@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include <unistd.h>
 
 #include <CLI/App.hpp>
@@ -55,7 +57,9 @@ int top(session& here, const options& what) {
     return usage;
   }
   auto order = from_name<top_order>(what.order).value_or(top_order::cpu);
-  auto is_live = here.shown().terminal && isatty(STDIN_FILENO) == 1;
+  auto* kind = getenv("TERM");
+  auto is_live = here.shown().terminal && isatty(STDIN_FILENO) == 1
+                 && kind != nullptr && std::string_view{kind} != "dumb";
   if (what.once || here.options.json || !is_live)
     return show_once(here, what, order);
   top_session live{here, what.names, *every};

@@ -1,7 +1,5 @@
 #include "registry/config/process_reader.hpp"
 
-#include <charconv>
-
 #include <pm/json.hpp>
 
 #include "registry/config/call_reader.hpp"
@@ -157,14 +155,6 @@ void read_account(const node& x, reading& r, std::string_view key,
     r.report(x, key, known.error().text);
 }
 
-void read_umask(const node& x, reading& r) {
-  int mask = 0;
-  auto* end = x.text.data() + x.text.size();
-  if (x.is(node_type::string) && !x.text.empty()
-      && std::from_chars(x.text.data(), end, mask, 8).ptr == end)
-    r.to.spec.umask = mask;
-}
-
 std::optional<uint64_t> limit_of(const node& x) {
   if (x.is(node_type::integer))
     return static_cast<uint64_t>(x.integer);
@@ -296,7 +286,7 @@ constexpr key_row process_rows[] = {
    [](auto& x, auto& r) { read_account(x, r, "user", r.to.spec.user); }},
   {"group",
    [](auto& x, auto& r) { read_account(x, r, "group", r.to.spec.group); }},
-  {"umask", read_umask},
+  {"umask", [](auto& x, auto& r) { r.to.spec.umask = parse_umask(x.text); }},
   PM_TAKE("nice", spec.nice),
   {"limits", read_limits},
   PM_TAKE("autostart", spec.autostart),

@@ -43,6 +43,15 @@ expected<double> parse_cores(std::string_view text) {
   return value / 100;
 }
 
+std::optional<int> parse_umask(std::string_view text) {
+  int mask = 0;
+  auto* end = text.data() + text.size();
+  auto [at, error] = std::from_chars(text.data(), end, mask, 8);
+  if (text.empty() || error != std::errc{} || at != end)
+    return std::nullopt;
+  return mask;
+}
+
 expected<void> check_format(std::string_view name, std::string_view text) {
   if (name == "duration")
     return outcome(parse_duration(text));

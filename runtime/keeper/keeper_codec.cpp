@@ -267,6 +267,12 @@ std::vector<std::byte> encode_close_stdin(std::span<const run_id> runs) {
   return run_list(frame_type::close_stdin, runs);
 }
 
+std::vector<std::byte> encode_replace(const std::string& path) {
+  body_writer writer{path.size() + 1};
+  writer.string(path);
+  return with_header(frame_type::replace, 0, writer.take());
+}
+
 std::vector<std::byte> encode_set_log(const run_id& run,
                                       const std::string& path) {
   body_writer writer{sizeof(run_key) + path.size() + 1};

@@ -70,6 +70,10 @@ std::vector<std::byte> encode_close_stdin(std::span<const run_id> runs);
 
 // Names the log that the keeper moves a held run's output to while no node
 // lives; an empty path: to none. A keeper of version 1 does not know it.
+// Asks the keeper to go on as the program `path` (absolute), once the
+// connection has ended.
+std::vector<std::byte> encode_replace(const std::string& path);
+
 std::vector<std::byte> encode_set_log(const run_id& run,
                                       const std::string& path);
 

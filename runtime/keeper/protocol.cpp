@@ -201,6 +201,11 @@ std::optional<hold_view> decode_hold(bytes frame) noexcept {
   return result;
 }
 
+std::optional<std::string_view> decode_replace(bytes frame) noexcept {
+  auto path = path_behind(frame, sizeof(frame_header));
+  return path && path->starts_with('/') ? path : std::nullopt;
+}
+
 std::optional<refusal_view> decode_refused(bytes frame) noexcept {
   constexpr auto text_at = sizeof(frame_header) + sizeof(refused_body);
   if (!decode_header(frame) || frame.size() < text_at)

@@ -15,7 +15,7 @@ namespace pm::keeper {
 
 // Protocol versions that this program speaks.
 constexpr uint16_t version_min = 1;
-constexpr uint16_t version_max = 2;
+constexpr uint16_t version_max = 3;
 
 constexpr size_t frame_max = 128u << 10;    // bytes of one frame
 constexpr size_t spawn_body_max = 8u << 20; // bytes of a body in a memfd
@@ -46,6 +46,7 @@ enum class frame_type : uint16_t {
   respawn = 8,
   ready = 9,
   hold = 10,
+  replace = 11, // version 3
   // keeper to node
   welcome = 32,
   held = 33,
@@ -260,6 +261,10 @@ std::optional<log_view>
 decode_set_log(std::span<const std::byte> frame) noexcept;
 
 std::optional<hold_view> decode_hold(std::span<const std::byte> frame) noexcept;
+
+// The path in a replace frame, without its NUL.
+std::optional<std::string_view>
+decode_replace(std::span<const std::byte> frame) noexcept;
 
 // Reads code and text of a refused frame.
 struct refusal_view {

@@ -43,7 +43,7 @@ std::string suspicion(const oom_evidence& x) {
 
 std::string describe_oom(const oom_evidence& x) {
   auto text = suspicion(x);
-  if (!text.empty() && x.stalled)
+  if (!text.empty() && x.stalled.value_or(0) > 0)
     text += fmt::format("; somebody waited for memory {:.1f}% of the last 10s",
                         *x.stalled);
   return text;

@@ -122,6 +122,7 @@ BOOST_AUTO_TEST_CASE(too_much_memory_ends_in_a_restart_that_says_why) {
   meter.say(limit_bytes + 1'000'000);
   run();
   BOOST_TEST((status_of("web") == status::stopping)); // it gets its grace
+  BOOST_TEST(view("web").status_text.starts_with("memory_limit: 101.0 MB"));
   BOOST_TEST(host.last("web").signals.front() == SIGTERM);
   host.end(host.last("web"), {exit_reason::signaled, {}, SIGTERM});
   run();

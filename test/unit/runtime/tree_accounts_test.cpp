@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(what_is_known_of_a_kill_is_said_and_no_more) {
   BOOST_TEST(describe_oom({}) == "");
   BOOST_TEST(describe_oom({"", 0, 0, 12.0}) == "");
   BOOST_TEST(
-    describe_oom({"", 0, 1, {}})
+    describe_oom({"", 0, 1, 0.0})
     == "perhaps the OOM killer: it has ended a process on this machine "
        "since the run began");
   BOOST_TEST(describe_oom({"", 2, 2, 12.34})
