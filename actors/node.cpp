@@ -23,6 +23,7 @@
 #include "actors/host_bridge.hpp"
 #include "actors/leftover_run.hpp"
 #include "actors/manager.hpp"
+#include "actors/node_config.hpp"
 #include "actors/node_senses.hpp"
 #include "actors/own_program.hpp"
 #include "actors/registry.hpp"
@@ -104,6 +105,10 @@ public:
     on_loop([this, command = std::move(command)] { host_->ready(command); });
   }
 
+  void replace_keeper(std::string path) override {
+    next_keeper_ = std::move(path);
+  }
+
   void goodbye() override {
     is_wanted_end_ = true;
     on_loop([this] { host_->on_lost({}); });
@@ -112,7 +117,6 @@ public:
 private:
   expected<void> open_host();
   expected<void> open_registry();
-  void take_config(manager_start& from);
   void open_manager();
   void run_loop();
   template <class Actor>
@@ -125,6 +129,8 @@ private:
   void say_goodbye() {
     if (is_wanted_end_)
       host_->goodbye();
+    else if (!next_keeper_.empty() && !host_->replace_keeper(next_keeper_))
+      note("warning the keeper is too old to be replaced; it stays");
   }
 
   void note(const std::string& text) const {
@@ -158,6 +164,7 @@ private:
   recovery_report found_;
   std::atomic<bool> is_wanted_end_{false};
   std::string boot_id_;
+  std::string next_keeper_; // goes on as this when the node has ended
   registry_actor registry_;
   manager_actor manager_;
   std::thread thread_;
@@ -248,36 +255,12 @@ void node_impl::keeper_lost(const error& why) {
   });
 }
 
-// What is to run, by a configuration that is new or was accepted before. A new
-// one is on disk before anything follows from it.
-void node_impl::take_config(manager_start& from) {
-  if (options_.config) {
-    auto config = accept_config(std::move(*options_.config), wall_clock());
-    config.applied = true; // each node that begins with it compares again
-    if (auto ok = put_file(*files_, accepted_config_name, to_json(config)); !ok)
-      note("warning the configuration is not kept: " + ok.error().text);
-    from.has_config = true;
-    from.configured = std::exchange(config.processes, {});
-    from.accepted = std::move(config);
-  } else if (options_.accepted) {
-    auto& config = *options_.accepted;
-    from.has_config = from.is_half_applied = !config.applied;
-    if (!config.applied)
-      from.configured = config.processes;
-    from.accepted = std::move(config);
-    if (from.accepted.applied)
-      from.accepted.processes.clear();
-  }
-  options_.config.reset();
-  options_.accepted.reset();
-}
-
 void node_impl::open_manager() {
   auto boot_id = read_boot_id();
   boot_id_ = boot_id ? *boot_id : std::string{};
   auto& mark = store_->last_mark();
   auto from = std::make_shared<manager_start>();
-  take_config(*from);
+  take_config(options_, *files_, *from);
   from->fresh = mark.clean_shutdown || mark.boot_id != boot_id_;
   for (auto& [id, record] : store_->records())
     from->records.push_back(record);

@@ -34,7 +34,17 @@ const char* explain(const char* what, int error) noexcept {
   return text.data();
 }
 
+const char* keeper_home::take(const char* path, int lock,
+                              int listener) noexcept {
+  lock_.reset(lock);
+  listener_.reset(listener);
+  path_ = path;
+  dir_.reset(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return dir_ ? nullptr : explain(path, errno);
+}
+
 const char* keeper_home::open(const char* path) noexcept {
+  path_ = path;
   dir_.reset(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir_)
     return explain(path, errno);

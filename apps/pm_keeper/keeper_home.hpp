@@ -11,6 +11,10 @@ public:
   // Returns null, or a sentence for people.
   const char* open(const char* path) noexcept;
 
+  // The same for a keeper that goes on as this program: lock and listener are
+  // there.
+  const char* take(const char* path, int lock, int listener) noexcept;
+
   // Writes keeper.pid and listens on keeper.sock. Returns as `open`.
   const char* announce() noexcept;
 
@@ -24,9 +28,15 @@ public:
 
   int listener() const noexcept { return listener_.get(); }
 
+  int lock() const noexcept { return lock_.get(); }
+
+  // As it was opened.
+  const char* path() const noexcept { return path_; }
+
 private:
   const char* write_pid() noexcept;
 
+  const char* path_ = nullptr;
   unique_fd dir_;
   unique_fd lock_;
   unique_fd listener_;

@@ -26,6 +26,11 @@ public:
   void add_run(const run_slot& slot) noexcept; // that came by `hold`
   void add_exit(const run_slot& slot) noexcept;
 
+  size_t records() const noexcept { return records_; }
+
+  // The files hold so many records of a keeper that goes on as this program.
+  void take(size_t records) noexcept { records_ = records; }
+
   // After a change of `table`: empties both files when nothing is left, and
   // rewrites them when most of what they hold is forgotten.
   void tidy(run_table& table) noexcept;

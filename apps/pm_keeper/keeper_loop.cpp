@@ -58,6 +58,21 @@ const char* keeper_loop::open(uint64_t nofile_soft) noexcept {
   return nullptr;
 }
 
+const char* keeper_loop::take(int memory, const handover_head& head) noexcept {
+  had_node_ = true;
+  orphans_due_ = true; // whoever has ended meanwhile
+  return take_handover(memory, head, state_, link_);
+}
+
+// Once nobody is connected: the next one finds the next program.
+void keeper_loop::become_next_program() noexcept {
+  if (state_.next_program[0] == 0 || link_.attached())
+    return;
+  pump_.stop(state_.epoll);
+  hand_over(state_, home_, link_, state_.next_program.data());
+  state_.next_program[0] = 0;
+}
+
 int keeper_loop::timeout_ms() const noexcept {
   if (link_.wants_retry())
     return retry_pause_ms;
@@ -76,6 +91,7 @@ int keeper_loop::run() noexcept {
   born_ms_ = now_ms();
   std::array<epoll_event, 64> events;
   for (;;) {
+    become_next_program();
     listen_if_alone();
     look_at_foreign_runs();
     bring_back_node();

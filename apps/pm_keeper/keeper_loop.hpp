@@ -1,5 +1,6 @@
 #pragma once
 
+#include "apps/pm_keeper/handover.hpp"
 #include "apps/pm_keeper/keeper_home.hpp"
 #include "apps/pm_keeper/log_pump.hpp"
 #include "apps/pm_keeper/node_link.hpp"
@@ -16,6 +17,10 @@ public:
   // a sentence for people.
   const char* open(uint64_t nofile_soft) noexcept;
 
+  // Takes over what the program before has left in the memfd. Returns as
+  // `open`.
+  const char* take(int memory, const handover_head& head) noexcept;
+
   // Serves until nothing is left to keep; returns the exit code.
   int run() noexcept;
 
@@ -30,6 +35,7 @@ private:
   void accept_node() noexcept;
   void listen_if_alone() noexcept;
   void bring_back_node() noexcept;
+  void become_next_program() noexcept;
   void pump_if_alone() noexcept;
   bool leave_if_empty() noexcept;
   int timeout_ms() const noexcept;

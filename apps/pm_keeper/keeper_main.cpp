@@ -30,6 +30,8 @@ starts it by itself; it leaves when it has nothing left to keep.
   --nofile N       the soft limit of descriptors that processes get (ours)
   --help           print this
   --version        print the version
+  --takes-over N   whether this program can take the place of a keeper that
+                   leaves its state in format N: exit code 0, else 1
 )";
 
 constexpr int kept_ready_fd = first_private_fd;
@@ -37,6 +39,7 @@ constexpr int kept_ready_fd = first_private_fd;
 struct arguments {
   const char* state_dir = nullptr;
   int ready_fd = -1;
+  int take_over_fd = -1; // a keeper goes on as this program
   uint64_t nofile_soft = 0;
 };
 
@@ -59,10 +62,14 @@ arguments parse(char** argv) noexcept {
     } else if (std::strcmp(argv[i], "--version") == 0) {
       std::puts("pm-keeper " PM_VERSION);
       std::exit(0);
+    } else if (auto format = option(argv, i, "--takes-over")) {
+      std::exit(std::strtoul(format, nullptr, 10) == handover_format ? 0 : 1);
     } else if (auto dir = option(argv, i, "--state-dir")) {
       result.state_dir = dir;
     } else if (auto fd = option(argv, i, "--ready-fd")) {
       result.ready_fd = std::atoi(fd);
+    } else if (auto left = option(argv, i, "--take-over-fd")) {
+      result.take_over_fd = std::atoi(left);
     } else if (auto limit = option(argv, i, "--nofile")) {
       result.nofile_soft = std::strtoull(limit, nullptr, 10);
     } else {
@@ -132,6 +139,24 @@ void forget_start() noexcept {
   std::exit(1);
 }
 
+// The low numbers again, and the state of the program before; what it has left
+// open stays open.
+const char* take_place(const arguments& args, const char* path,
+                       keeper_home& home, keeper_loop& loop) noexcept {
+  pm::unique_fd memory{args.take_over_fd};
+  handover_head head;
+  if (!read_handover(memory.get(), head))
+    return "what the keeper before has left is of another format";
+  for (int fd = slot_stdin; fd <= slot_runs_file; ++fd)
+    if (!null_at(fd, O_RDWR))
+      return explain("/dev/null", errno);
+  if (auto bad = home.take(path, head.lock, head.listener))
+    return bad;
+  if (auto bad = loop.open(args.nofile_soft))
+    return bad;
+  return loop.take(memory.get(), head);
+}
+
 } // namespace
 
 int main(int, char** argv) {
@@ -141,15 +166,21 @@ int main(int, char** argv) {
   static std::array<char, PATH_MAX> path;
   if (::realpath(args.state_dir, path.data()) == nullptr)
     give_up(args.ready_fd, explain(args.state_dir, errno));
+  static keeper_home home;
+  static keeper_loop loop{home};
+  if (args.take_over_fd >= 0) {
+    if (auto bad = take_place(args, path.data(), home, loop))
+      give_up(-1, bad);
+    forget_start();
+    return loop.run();
+  }
   if (!arrange_descriptors(args.ready_fd))
     give_up(args.ready_fd, explain("/dev/null", errno));
   ::setsid();
   if (::chdir("/") != 0)
     give_up(args.ready_fd, explain("/", errno));
-  static keeper_home home;
   if (auto bad = home.open(path.data()))
     give_up(args.ready_fd, bad);
-  static keeper_loop loop{home};
   if (auto bad = loop.open(args.nofile_soft))
     give_up(args.ready_fd, bad);
   if (auto bad = home.announce())

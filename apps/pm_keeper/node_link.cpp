@@ -1,5 +1,7 @@
 #include "apps/pm_keeper/node_link.hpp"
 
+#include "apps/pm_keeper/handover.hpp"
+
 #include <algorithm>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -164,6 +166,8 @@ void node_link::handle(std::span<const std::byte> frame) noexcept {
     return on_respawn(*head, frame);
   if (phase_ == phase::open && type == frame_type::ready && version_ >= 2)
     return state_.starter.node_is_ready();
+  if (phase_ == phase::open && type == frame_type::replace && version_ >= 3)
+    return on_replace(frame);
   refuse(refusal::protocol_violation, "this frame is not expected here");
 }
 
@@ -174,7 +178,7 @@ void node_link::on_hello(std::span<const std::byte> frame) noexcept {
   if (body->version_min > version_max || body->version_max < version_min)
     return refuse(refusal::not_supported,
                   "no protocol version in common: this keeper "
-                  "speaks versions 1 and 2");
+                  "speaks versions 1 to 3");
   version_ = std::min(body->version_max, version_max);
   become_node();
   for (size_t i = 0; i < state_.table.end(); ++i)
@@ -191,6 +195,30 @@ void node_link::on_set_log(std::span<const std::byte> frame) noexcept {
     return refuse(refusal::protocol_violation, "a malformed set_log");
   if (auto slot = state_.table.find(view->run_id))
     slot->log = state_.logs.at(view->path);
+}
+
+void node_link::on_replace(std::span<const std::byte> frame) noexcept {
+  auto path = decode_replace(frame);
+  if (!path)
+    return refuse(refusal::protocol_violation, "a malformed replace");
+  auto end = std::copy(path->begin(), path->end(), state_.next_program.begin());
+  *end = 0;
+}
+
+void node_link::leave(handover_head& to) const noexcept {
+  to.node = node_.get();
+  to.node_is_dead = node_is_dead_ ? 1 : 0;
+  to.death_is_news = death_is_news_ ? 1 : 0;
+  to.said_goodbye = said_goodbye_ ? 1 : 0;
+}
+
+void node_link::take(const handover_head& from) noexcept {
+  node_.reset(from.node);
+  if (node_)
+    watch(state_.epoll, node_.get(), EPOLLIN, tag_peer);
+  node_is_dead_ = from.node_is_dead != 0;
+  death_is_news_ = from.death_is_news != 0;
+  said_goodbye_ = from.said_goodbye != 0;
 }
 
 void node_link::on_run_list(const frame_header& head,

@@ -12,6 +12,8 @@
 
 namespace pm::keeper {
 
+struct handover_head;
+
 // What epoll tells for each descriptor: one of these, `tag_run` and the run's
 // slot number, or `tag_pipe` and twice that (stdout) or one more (stderr).
 enum epoll_tag : uint64_t {
@@ -32,6 +34,8 @@ struct keeper_state {
   node_starter starter{children};
   keeper_journal journal;
   int epoll = -1;
+  // The program to go on as when the node has let go; empty: none.
+  std::array<char, log_path_max + 1> next_program{};
 };
 
 // Adds `fd` to the poll set. Returns 0 or errno.
@@ -70,6 +74,10 @@ public:
 
   // Tells what `bits` (owed_bits) say about `slot`, now or when it can.
   void tell(run_slot& slot, uint8_t bits) noexcept;
+
+  // For a keeper that goes on as another program, without a connection.
+  void leave(handover_head& to) const noexcept;
+  void take(const handover_head& from) noexcept;
 
   // Sends what is owed, as far as the socket takes it.
   void flush() noexcept;
@@ -113,6 +121,7 @@ private:
   void on_respawn(const frame_header& head,
                   std::span<const std::byte> frame) noexcept;
   void on_set_log(std::span<const std::byte> frame) noexcept;
+  void on_replace(std::span<const std::byte> frame) noexcept;
   void become_node() noexcept;
   void close_watched(unique_fd& fd) noexcept;
   void detach() noexcept;

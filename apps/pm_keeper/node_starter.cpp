@@ -6,6 +6,7 @@
 #include <cstring>
 #include <sys/epoll.h>
 
+#include "apps/pm_keeper/handover.hpp"
 #include "apps/pm_keeper/node_link.hpp"
 
 namespace pm::keeper {
@@ -18,6 +19,37 @@ void node_starter::learn(std::span<const std::byte> body,
   if (body_ != nullptr)
     std::memcpy(body_, body.data(), size_);
   stdio_ = std::move(stdio);
+}
+
+std::byte* node_starter::command_space(size_t size) noexcept {
+  body_ = size == 0 ? nullptr : static_cast<std::byte*>(std::malloc(size));
+  size_ = body_ == nullptr ? 0 : size;
+  return body_;
+}
+
+void node_starter::leave(handover_head& to) const noexcept {
+  to.command_size = static_cast<uint32_t>(size_);
+  for (size_t i = 0; i < stdio_.size(); ++i)
+    to.stdio[i] = stdio_[i].get();
+  to.started = started_.get();
+  to.started_pid = started_pid_;
+  to.was_ready = was_ready_ ? 1 : 0;
+  to.due_ms = due_ms_;
+  to.pause_ms = pause_ms_;
+}
+
+void node_starter::take(const handover_head& from, int epoll,
+                        uint64_t tag) noexcept {
+  for (size_t i = 0; i < stdio_.size(); ++i)
+    stdio_[i].reset(from.stdio[i]);
+  epoll_ = epoll;
+  started_.reset(from.started);
+  if (started_)
+    watch(epoll, started_.get(), EPOLLIN, tag);
+  started_pid_ = from.started_pid;
+  was_ready_ = from.was_ready != 0;
+  due_ms_ = from.due_ms;
+  pause_ms_ = from.pause_ms;
 }
 
 void node_starter::forget() noexcept {

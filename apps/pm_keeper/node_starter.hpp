@@ -9,6 +9,8 @@
 
 namespace pm::keeper {
 
+struct handover_head;
+
 // Starts the node again when it has died without a goodbye: at once if it had
 // been ready, else after a pause that doubles with each failure.
 class node_starter {
@@ -22,6 +24,13 @@ public:
   // stdin, stdout and stderr. Without memory the node is not started again.
   void learn(std::span<const std::byte> body,
              std::array<unique_fd, 3> stdio) noexcept;
+
+  // For a keeper that goes on as another program: the command's bytes, room for
+  // them, and all else.
+  const std::byte* command() const noexcept { return body_; }
+  std::byte* command_space(size_t size) noexcept;
+  void leave(handover_head& to) const noexcept;
+  void take(const handover_head& from, int epoll, uint64_t tag) noexcept;
 
   // The node's end is wanted, or another one has come that says nothing.
   void forget() noexcept;

@@ -22,6 +22,8 @@ public:
   // old one.
   int open(uint64_t nofile_soft) noexcept;
 
+  uint64_t nofile_soft() const noexcept { return nofile_soft_; }
+
   // Spawns what `view` says into `slot`, taking the pipes out of `pipes`: the
   // child has its ends when this returns, `slot` the others. Afterwards `slot`
   // is live, or failed with stage and errno. Stands still until exec.

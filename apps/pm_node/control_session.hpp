@@ -51,8 +51,9 @@ struct control_context {
   std::function<int()> keeper_pid;
   // The client asked for the end of the node, and all is done.
   std::function<void()> ended;
-  // The program at this path is to take the node's place.
-  std::function<void(std::string)> upgrade;
+  // The program at this path is to take the node's place, and the one at the
+  // other path, unless that is empty, the keeper's.
+  std::function<void(std::string, std::string)> upgrade;
   std::function<std::string()> program_path; // of this node
   // Reads the configuration file again. Errors: bad_config, with a line for
   // each problem; invalid_argument (the node has none).
@@ -122,6 +123,7 @@ private:
   void recover(request x, param_reader& params);
   void migrate(request x, param_reader& params);
   void upgrade(request x, param_reader& params);
+  void check_keeper(const request& x, const std::string& binary);
   void reset(request x, param_reader& params);
   void scale(request x, param_reader& params);
   void graph(request x, param_reader& params);

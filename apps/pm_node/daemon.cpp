@@ -26,6 +26,7 @@
 #include "apps/pm_node/config_again.hpp"
 #include "apps/pm_node/control_session.hpp"
 #include "apps/pm_node/node_log.hpp"
+#include "apps/pm_node/self_program.hpp"
 #include "apps/pm_node/service_manager.hpp"
 #include "apps/pm_node/version.hpp"
 
@@ -99,19 +100,6 @@ std::string program_of(int pid) {
   std::string name;
   std::getline(std::ifstream{fmt::format("/proc/{}/comm", pid)}, name);
   return name;
-}
-
-constexpr auto self_link = "/proc/self/exe";
-constexpr std::string_view deleted = " (deleted)";
-
-std::string read_self_link() {
-  std::error_code ignored;
-  return std::filesystem::read_symlink(self_link, ignored).string();
-}
-
-// True if another file is at this program's path by now.
-bool is_replaced() {
-  return read_self_link().ends_with(deleted);
 }
 
 int daemon::give_up(const error& why) {
@@ -270,8 +258,9 @@ expected<void> daemon::listen(caf::actor_system& system) {
   };
   control_->program_path = program_path;
   control_->read_config = [this] { return read_config_again(config_path_); };
-  control_->upgrade = [this](std::string binary) {
+  control_->upgrade = [this](std::string binary, std::string keeper) {
     next_program_ = std::move(binary);
+    node_->replace_keeper(std::move(keeper));
     control_->ended();
   };
   control_->note = [this](std::string text) {
@@ -364,13 +353,6 @@ void daemon::shut_down(caf::actor_system& system, bool hurry) {
 }
 
 } // namespace
-
-std::string program_path() {
-  auto path = read_self_link();
-  if (path.ends_with(deleted))
-    path.resize(path.size() - deleted.size());
-  return path;
-}
 
 int run_daemon(daemon_options options) {
   take_signals();

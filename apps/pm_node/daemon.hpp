@@ -20,9 +20,6 @@ struct daemon_options {
   bool quiet = false;
 };
 
-// The path of this program; of one that has been replaced, the new one's.
-std::string program_path();
-
 // Runs a node on the calling thread until it is shut down by a signal or by a
 // client. Returns the program's exit code: 0, or 1 when it could not begin.
 int run_daemon(daemon_options options);

@@ -12,6 +12,7 @@
 
 #include "apps/pm_node/daemon.hpp"
 #include "apps/pm_node/front.hpp"
+#include "apps/pm_node/self_program.hpp"
 #include "apps/pm_node/version.hpp"
 
 namespace {

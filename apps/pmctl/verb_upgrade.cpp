@@ -81,7 +81,8 @@ void add_upgrade_verb(command_line& to) {
            [file](session& here) { return upgrade(here, *file); });
   verb
     .add_option("--binary", *file,
-                "The new program (default: what is at the old one's path)")
+                "The new program (default: what is at the old one's path); a "
+                "pm-keeper beside it takes the keeper's place")
     ->type_name("FILE");
 }
 

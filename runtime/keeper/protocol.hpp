@@ -17,6 +17,9 @@ namespace pm::keeper {
 constexpr uint16_t version_min = 1;
 constexpr uint16_t version_max = 3;
 
+// What keepers of version 3 leave to the program that takes their place.
+constexpr uint32_t handover_format = 1;
+
 constexpr size_t frame_max = 128u << 10;    // bytes of one frame
 constexpr size_t spawn_body_max = 8u << 20; // bytes of a body in a memfd
 constexpr size_t frame_fds_max = 8;         // descriptors with one frame

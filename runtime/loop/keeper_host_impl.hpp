@@ -57,6 +57,7 @@ public:
 
   void ready(node_command how) override;
   void goodbye() override;
+  bool replace_keeper(const std::string& path) override;
   void recover(const std::vector<recorded_run>& all) override;
   void reconnect(std::function<void(expected<void>)> done) override;
 

@@ -216,6 +216,14 @@ void keeper_host::goodbye() {
   channel_.send_last(keeper::encode_goodbye());
 }
 
+bool keeper_host::replace_keeper(const std::string& path) {
+  if (channel_.version() < 3)
+    return false;
+  send_acknowledgements();
+  channel_.send_last(keeper::encode_replace(path));
+  return true;
+}
+
 void keeper_host::on_channel_lost(const error& why) {
   is_returning_ = static_cast<bool>(on_lost_);
   has_lost_a_keeper_ = true;

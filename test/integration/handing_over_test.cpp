@@ -8,6 +8,10 @@ using namespace std::chrono_literals;
 namespace {
 
 struct handing_over_fixture : writers_fixture {
+  static std::filesystem::path program_of(int pid) {
+    return std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid));
+  }
+
   std::string serving() {
     return ctl_json({"version"})["node"]["program_path"].GetString();
   }
@@ -21,11 +25,67 @@ BOOST_AUTO_TEST_CASE(ten_upgrades_lose_nothing) {
   start_writers(10);
   for (int i = 0; i < 10; ++i) {
     auto binary = new_node("node" + std::to_string(i));
+    auto keeper = pid_in("keeper.pid");
     auto done = ctl({"upgrade", "--binary", binary});
     BOOST_TEST(done.code == 0, done.err);
     BOOST_TEST(serving() == binary);
+    // In place: it is the parent of them all.
+    BOOST_TEST(pid_in("keeper.pid") == keeper);
+    BOOST_TEST(program_of(keeper)
+               == std::filesystem::path{binary}.replace_filename("pm-keeper"));
     check_same_processes();
   }
+  kill_node(); // the last keeper starts the next one
+  check_same_processes();
+  kill_keeper();
+  check_same_processes();
+  BOOST_TEST(end_and_check() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_keeper_is_replaced_while_no_exit_has_been_told) {
+  start_writers(3);
+  std::string config;
+  auto go = directory().file("go");
+  for (int i = 0; i < 20; ++i)
+    BOOST_REQUIRE(
+      ctl(
+        {"start", "--name", fmt::format("x{}", i), "--restart", "never", "--",
+         "sh", "-c",
+         fmt::format("while [ ! -e {} ]; do sleep 0.02; done; exit {}", go, i)})
+        .code
+      == 0);
+  auto binary = new_node("next");
+  std::thread ends{[&] {
+    std::this_thread::sleep_for(20ms);
+    directory().write("go", "");
+  }};
+  BOOST_TEST(ctl({"upgrade", "--binary", binary}).code == 0);
+  ends.join();
+  for (int i = 0; i < 20; ++i) {
+    auto name = fmt::format("x{}", i);
+    BOOST_TEST(ctl({"wait", name}).code == i);
+    BOOST_TEST(ctl({"rm", name}).code == 0);
+  }
+  check_same_processes();
+  BOOST_TEST(end_and_check() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_keeper_that_cannot_take_over_is_refused) {
+  start_writers(3);
+  auto before = serving();
+  auto keeper = pid_in("keeper.pid");
+  auto binary = new_node("next");
+  auto bad =
+    std::filesystem::path{binary}.replace_filename("pm-keeper").string();
+  std::filesystem::remove(bad);
+  std::filesystem::copy_file("/bin/false", bad);
+  auto refused = ctl({"upgrade", "--binary", binary});
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(refused.err.find("nothing has changed") != std::string::npos,
+             refused.err);
+  BOOST_TEST(serving() == before);
+  BOOST_TEST(pid_in("keeper.pid") == keeper);
+  check_same_processes();
   BOOST_TEST(end_and_check() == 0u);
 }
 

@@ -127,12 +127,11 @@ public:
 
   // A copy of this build's node, which finds its keeper beside it.
   std::string new_node(const std::string& name) {
-    auto path = directory().file(name);
-    std::filesystem::copy_file(program("pm-node"), path);
-    std::filesystem::copy_file(program("pm-keeper"),
-                               directory().file("pm-keeper"),
-                               std::filesystem::copy_options::skip_existing);
-    return path;
+    std::filesystem::create_directory(directory().file(name));
+    for (auto* half : {"pm-node", "pm-keeper"})
+      std::filesystem::copy_file(program(half),
+                                 directory().file(name + "/" + half));
+    return directory().file(name + "/pm-node");
   }
 
   // Everybody is what it was.

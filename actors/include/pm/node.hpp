@@ -99,6 +99,10 @@ public:
   // For programs of their own, not for services that embed a node.
   virtual void respawn_with(std::vector<std::string> argv) = 0;
 
+  // When this node is destroyed, the keeper goes on as the program `path`; see
+  // keeper_connection::replace_keeper.
+  virtual void replace_keeper(std::string path) = 0;
+
   // Makes this node's end a wanted one: when it is destroyed, the keeper is
   // told to end too as soon as it has nothing to hold.
   virtual void goodbye() = 0;

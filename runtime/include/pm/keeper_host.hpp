@@ -84,6 +84,11 @@ public:
   // all is acknowledged, it ends too.
   virtual void goodbye() = 0;
 
+  // Asks the keeper to go on as the program `path` (absolute), which takes over
+  // from handover_format, once this connection has ended. False if it is too
+  // old for that.
+  virtual bool replace_keeper(const std::string& path) = 0;
+
   // Looks for those of `all` that the keeper does not know, since both halves
   // have died: what is found, alive and proven or in the keeper's files, is on
   // the list of `held` from then on. Reads /proc, before the first `adopt`.
