@@ -215,8 +215,12 @@ expected<void> node_impl::open_registry() {
 }
 
 expected<void> node_impl::open_host() {
+  auto groups = cgroup_home_for(options_, directory_->path());
+  if (!groups)
+    return tl::make_unexpected(groups.error());
   keeper_options options;
   options.state_dir = directory_->path();
+  options.cgroup_home = std::move(*groups);
   options.keeper_path = options_.keeper_path;
   options.on_trouble = [this](const std::string& text) {
     if (!is_wanted_end_)

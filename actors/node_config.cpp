@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "runtime/os/cgroup.hpp"
+
 namespace pm {
 
 void take_config(node_options& options, storage& files, manager_start& to) {
@@ -27,6 +29,23 @@ void take_config(node_options& options, storage& files, manager_start& to) {
   }
   options.config.reset();
   options.accepted.reset();
+}
+
+expected<std::string> cgroup_home_for(const node_options& options,
+                                      const std::string& state_dir) {
+  auto mode = options.config     ? options.config->cgroups
+              : options.accepted ? options.accepted->cgroups
+                                 : cgroup_mode::if_cheap;
+  if (mode == cgroup_mode::off
+      || (mode == cgroup_mode::if_cheap && !cgroups_are_cheap()
+          && !has_cgroup_home(state_dir)))
+    return std::string{};
+  auto home = make_cgroup_home(state_dir);
+  if (home || mode == cgroup_mode::on)
+    return home;
+  if (options.note)
+    options.note("info " + home.error().text);
+  return std::string{};
 }
 
 } // namespace pm

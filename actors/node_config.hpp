@@ -12,4 +12,9 @@ namespace pm {
 // from it.
 void take_config(node_options& options, storage& files, manager_start& to);
 
+// The group below which each run of this node has one, as the configuration
+// asks for it; empty: none. Errors: system_failed, where it insists.
+expected<std::string> cgroup_home_for(const node_options& options,
+                                      const std::string& state_dir);
+
 } // namespace pm

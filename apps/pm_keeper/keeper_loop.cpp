@@ -226,11 +226,19 @@ void keeper_loop::reap_orphans() noexcept {
     if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0
         || ended.si_pid == 0)
       return;
-    if (auto slot = state_.table.find_pid(ended.si_pid))
+    auto slot = state_.table.find_pid(ended.si_pid);
+    if (slot != nullptr && !slot->is_foreign) {
       on_run(state_.table.index_of(*slot), EPOLLIN);
-    else
-      ::waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended,
-               WEXITED | WNOHANG);
+      continue;
+    }
+    if (slot != nullptr) { // it came to us when its parent ended
+      if (slot->end_seen_ms != 0)
+        --unreaped_;
+      end_run(*slot,
+              ended.si_code == CLD_EXITED ? outcome::exited : outcome::signaled,
+              ended.si_status);
+    }
+    ::waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended, WEXITED | WNOHANG);
   }
 }
 

@@ -27,7 +27,8 @@ struct child_plan {
   const char* working_dir = nullptr;
   char* const* argv = nullptr;
   char* const* environment = nullptr;
-  uint64_t nofile_soft = 0; // what the keeper itself was started with
+  const char* cgroup_file = nullptr; // to enter; null: none
+  uint64_t nofile_soft = 0;          // what the keeper itself was started with
   uint64_t nofile_hard = 0;
   int64_t now_us = 0;
   bool is_run = true; // else a node: nothing is recorded

@@ -107,6 +107,7 @@ int spawner::make_pointers(const spawn_view& view) noexcept {
   for (uint32_t i = 0; i < view.body.envc; ++i)
     *out++ = next();
   *out = nullptr;
+  cgroup_file_ = (view.body.flags & spawn_cgroup) != 0 ? next() : nullptr;
   return 0;
 }
 
@@ -125,6 +126,7 @@ void spawner::clone(const spawn_view& view, int64_t now_us, bool is_run,
   plan.working_dir = view.strings;
   plan.argv = pointers_;
   plan.environment = pointers_ + view.body.argc + 1;
+  plan.cgroup_file = cgroup_file_;
   plan.nofile_soft = nofile_soft_;
   plan.nofile_hard = nofile_hard_;
   for (size_t i = 0; i < view.body.limit_count; ++i)

@@ -49,7 +49,8 @@ private:
   uint64_t nofile_soft_ = 0;
   uint64_t nofile_hard_ = 0;
   char** pointers_ = nullptr; // argv, null, environment, null
-  size_t mapped_ = 0;         // bytes of pointers_ that are a mapping
+  const char* cgroup_file_ = nullptr;
+  size_t mapped_ = 0; // bytes of pointers_ that are a mapping
 };
 
 } // namespace pm::keeper

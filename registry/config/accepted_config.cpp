@@ -26,6 +26,7 @@ accepted_config accept_config(node_config config, timestamp at) {
   result.path = std::move(config.path);
   result.name = std::move(config.name);
   result.start_concurrency_max = config.start_concurrency_max;
+  result.cgroups = config.cgroups;
   result.accepted_at = at;
   result.processes = std::move(config.processes);
   return result;

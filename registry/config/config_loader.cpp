@@ -175,6 +175,10 @@ private:
     if (auto* most = x.find("start_concurrency_max");
         most != nullptr && most->is(node_type::integer))
       result_.start_concurrency_max = static_cast<int>(most->integer);
+    if (auto* mode = find_good(x, "cgroups"))
+      result_.cgroups = mode->text == "on"    ? cgroup_mode::on
+                        : mode->text == "off" ? cgroup_mode::off
+                                              : cgroup_mode::if_cheap;
   }
 
   void read_includes(const node& x, const node& defaults) {

@@ -58,6 +58,8 @@ expected<size_t> strings_size(const spawn_order& order) {
                 log_path_max);
   if (!order.log_file.empty())
     result += order.log_file.size() + 1;
+  if (!order.cgroup_file.empty())
+    result += order.cgroup_file.size() + 1;
   return result;
 }
 
@@ -90,6 +92,7 @@ expected<spawn_body> head_of(const spawn_order& order) {
   flag(order.umask.has_value(), spawn_umask);
   flag(order.no_new_privs, spawn_no_new_privs);
   flag(!order.log_file.empty(), spawn_log);
+  flag(!order.cgroup_file.empty(), spawn_cgroup);
   result.uid = order.become.uid.value_or(0);
   result.gid = order.become.gid.value_or(0);
   result.umask = static_cast<uint32_t>(order.umask.value_or(0));
@@ -177,6 +180,8 @@ expected<outgoing_frame> encode_order(frame_type type,
     writer.string(x);
   for (auto& x : order.environment)
     writer.string(x);
+  if (!order.cgroup_file.empty())
+    writer.string(order.cgroup_file);
   if (!order.log_file.empty())
     writer.string(order.log_file);
   auto body = writer.take();

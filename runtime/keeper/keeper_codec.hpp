@@ -26,7 +26,8 @@ struct spawn_order {
   std::vector<std::string> argv;        // not empty, no NUL inside
   std::vector<std::string> environment; // "NAME=value", complete
   std::string working_dir;              // empty: "/"
-  std::string log_file; // absolute; empty: the keeper moves no output
+  std::string log_file;    // absolute; empty: the keeper moves no output
+  std::string cgroup_file; // the cgroup.procs to enter; empty: none
   credentials become;
   std::optional<int> umask;
   std::optional<int> nice;

@@ -85,7 +85,7 @@ std::string_view to_string(spawn_stage stage) noexcept {
   constexpr std::string_view names[] = {
     "none",         "keeper",      "clone",   "descriptors", "session",
     "limit",        "nice",        "groups",  "gid",         "uid",
-    "no_new_privs", "working_dir", "signals", "exec"};
+    "no_new_privs", "working_dir", "signals", "exec",        "cgroup"};
   auto i = static_cast<size_t>(stage);
   return i < std::size(names) ? names[i] : "unknown";
 }
@@ -161,10 +161,11 @@ std::optional<spawn_view> decode_spawn_body(bytes body) noexcept {
   if (strings.empty() || strings.back() != std::byte{0})
     return std::nullopt;
   result.strings = reinterpret_cast<const char*>(strings.data());
-  // working_dir, argc arguments, envc variables, the log's path.
-  auto logs = (head.flags & spawn_log) != 0 ? 1u : 0u;
+  // working_dir, argc arguments, envc variables, the cgroup's path, the log's.
+  auto paths = ((head.flags & spawn_log) != 0 ? 1u : 0u)
+               + ((head.flags & spawn_cgroup) != 0 ? 1u : 0u);
   if (count_strings(result.strings, strings.size())
-      != size_t{1} + head.argc + head.envc + logs)
+      != size_t{1} + head.argc + head.envc + paths)
     return std::nullopt;
   return result;
 }

@@ -97,12 +97,14 @@ enum spawn_flags : uint32_t {
   spawn_nice = 1 << 5,
   spawn_umask = 1 << 6,
   spawn_no_new_privs = 1 << 7,
-  spawn_log = 1 << 8, // version 2: a log path follows the environment
+  spawn_log = 1 << 8,    // version 2: a log path follows the environment
+  spawn_cgroup = 1 << 9, // version 3: a path follows it, before the log's
 };
 
 // Followed by `limit_count` wire_limits, `group_count` uint32_t, and
 // `strings_size` bytes: working_dir, then argc arguments, then envc "NAME=..."
-// strings, then the log's path if spawn_log, each ended by NUL. An empty
+// strings, then the path of the cgroup.procs that the child enters if
+// spawn_cgroup, then the log's path if spawn_log, each ended by NUL. An empty
 // working_dir is the keeper's ("/").
 //
 // Descriptors: [memfd if body_in_memfd] stdout_w, stderr_w, stdout_r,
@@ -153,6 +155,7 @@ enum class spawn_stage : uint32_t {
   working_dir = 11,
   signals = 12,
   exec = 13,
+  cgroup = 14, // entering it
 };
 
 // The word for a stage: "working_dir".

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "runtime/os/cgroup.hpp"
 #include "runtime/os/proc.hpp"
 
 namespace pm {
@@ -42,6 +43,8 @@ hosted_run::hosted_run(const run_place& place, spawn_request what,
 
 hosted_run::~hosted_run() {
   forget_pipes();
+  if (!cgroup_.empty() && stage_ != stage::live)
+    remove_cgroup(cgroup_);
   if (stage_ == stage::live)
     place_.leaders.erase(pid_);
   --place_.counters.runs;
@@ -132,6 +135,12 @@ expected<void> hosted_run::lend_descriptors(std::vector<int>& fds) {
   return {};
 }
 
+expected<void> hosted_run::enter_cgroup(keeper::spawn_order& order) {
+  cgroup_ = place_.cgroup_home + "/" + request_.run_id.str();
+  order.cgroup_file = cgroup_ + "/cgroup.procs";
+  return make_cgroup(cgroup_);
+}
+
 void hosted_run::on_sent() noexcept {
   loan_.reset();
 }
@@ -174,6 +183,9 @@ void hosted_run::adopt(const keeper::run_report& report,
   start_ticks_ = report.start_ticks;
   spawned_at_ = report.spawned_at;
   dropped_bytes_ = report.dropped_bytes;
+  if (auto group = place_.cgroup_home + "/" + request_.run_id.str();
+      !place_.cgroup_home.empty() && is_cgroup(group))
+    cgroup_ = std::move(group);
   request_.argv = {};
   request_.environment = {};
   size_t next = 0;
@@ -246,12 +258,14 @@ void hosted_run::signal_tree(int number) {
   if (!tree_)
     tree_ = std::make_unique<process_tree>(stage_ == stage::live ? pid_ : 0,
                                            request_.run_id.str());
+  kills_tree_ = kills_tree_ || number == SIGKILL;
+  if (!cgroup_.empty())
+    return signal_cgroup(cgroup_, number);
   if (number != SIGKILL) {
     tree_->look(around());
     tree_->signal(number);
     return signal(number, signal_scope::whole_group);
   }
-  kills_tree_ = true;
   signal(SIGSTOP, signal_scope::whole_group); // nobody forks meanwhile
   tree_->kill(around());
   signal(SIGKILL, signal_scope::whole_group);

@@ -33,6 +33,8 @@ struct run_place {
 
   // The node has closed its end of the child's stdin: so must the keeper.
   std::function<void(const run_id&)> stdin_closed;
+
+  const std::string& cgroup_home; // empty: runs have no groups
 };
 
 // One run of a keeper host: its pipes, its pidfd, and the order of what is
@@ -51,6 +53,9 @@ public:
   // Makes the pipes, unless they are there, and appends the descriptors that
   // the keeper gets. Errors: system_failed; nothing is left open then.
   expected<void> lend_descriptors(std::vector<int>& fds);
+
+  // Makes the group that this run is to be in. Errors: system_failed.
+  expected<void> enter_cgroup(keeper::spawn_order& order);
 
   // The keeper has them.
   void on_sent() noexcept;
@@ -133,6 +138,7 @@ private:
   milliseconds pause_{0};      // between two looks
   std::optional<std::chrono::steady_clock::time_point> end_seen_;
   std::unique_ptr<process_tree> tree_; // from the first signal to it on
+  std::string cgroup_;                 // its directory; empty: none
   uint64_t dropped_bytes_ = 0;
   bool watches_group_ = false;
   bool kills_tree_ = false; // nobody of it is to live any longer

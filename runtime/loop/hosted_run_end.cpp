@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include "runtime/os/cgroup.hpp"
 #include "runtime/os/proc.hpp"
 
 // How a run ends: its exit, its process group or tree, and its release.
@@ -66,7 +67,10 @@ bool hosted_run::group_is_alive() {
 }
 
 bool hosted_run::tree_is_alive() {
-  if (!tree_ || !tree_->look(around()))
+  auto is_there =
+    tree_ != nullptr
+    && (cgroup_.empty() ? tree_->look(around()) : is_populated(cgroup_));
+  if (!is_there)
     return false;
   if (kills_tree_)
     signal_tree(SIGKILL); // somebody was born meanwhile

@@ -71,6 +71,10 @@ void keeper_host::launch(const run_id& id, expected<credentials> become) {
                  .and_then([&](keeper::spawn_order order) {
                    if (!speaks_2())
                      order.log_file.clear();
+                   if (channel_.version() >= 3 && !place_.cgroup_home.empty())
+                     if (auto made = run->enter_cgroup(order); !made)
+                       return expected<keeper::outgoing_frame>{
+                         tl::make_unexpected(made.error())};
                    return keeper::encode_spawn(order);
                  });
   if (!frame)

@@ -11,6 +11,7 @@
 #include "runtime/keeper/keeper_files.hpp"
 #include "runtime/loop/hosted_run.hpp"
 #include "runtime/loop/keeper_channel.hpp"
+#include "runtime/os/cgroup.hpp"
 
 namespace pm {
 
@@ -34,13 +35,19 @@ public:
              [this](const run_id& run) { release(run); },
              [this] { return reapers(); },
              leaders_,
-             [this](const run_id& run) { stdin_closed(run); }} {
+             [this](const run_id& run) { stdin_closed(run); },
+             options_.cgroup_home} {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
       nofile_soft_ = limit.rlim_cur;
   }
 
-  ~keeper_host() override { *is_alive_ = false; }
+  ~keeper_host() override {
+    *is_alive_ = false;
+    runs_.clear();
+    if (!options_.cgroup_home.empty())
+      remove_cgroup(options_.cgroup_home); // if nothing lives on
+  }
 
   // Connects, waiting for it.
   expected<void> connect();

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include "runtime/os/cgroup.hpp"
 #include "test/support/daemon_fixture.hpp"
 
 // A stop ends the whole tree, and nobody else.
@@ -18,8 +20,10 @@ namespace {
 struct tree_fixture : daemon_fixture {
   // Starts `count` trees, and waits until all of each are there.
   void grow(int count, const std::string& how, size_t size,
-            const std::string& mode = "tree") {
-    std::string config = "{\"processes\": {";
+            const std::string& mode = "tree",
+            const std::string& cgroups = "off") {
+    std::string config =
+      R"({"node": {"cgroups": ")" + cgroups + R"("}, "processes": {)";
     for (int i = 0; i < count; ++i)
       config += fmt::format(
         R"("t{}": {{"command": ["{}", "{}"{}], "restart": "never", )"
@@ -76,9 +80,36 @@ struct tree_fixture : daemon_fixture {
     BOOST_TEST(pid_of("other") == other);
   }
 
+  std::string home_of_groups() const {
+    auto path = read_file(state_dir() + "/cgroup");
+    BOOST_REQUIRE(!path.empty());
+    return path;
+  }
+
+  static size_t groups_in(const std::string& home) {
+    size_t count = 0;
+    for (auto& entry : std::filesystem::directory_iterator{home})
+      count += entry.is_directory() ? 1 : 0;
+    return count;
+  }
+
   std::vector<int> all;
   int other = 0;
 };
+
+boost::test_tools::assertion_result
+groups_are_permitted(boost::unit_test::test_unit_id) {
+  temporary_directory directory;
+  auto home = pm::make_cgroup_home(directory.path());
+  if (home) {
+    pm::remove_cgroup(*home + "/probe");
+    pm::remove_cgroup(*home);
+  }
+  boost::test_tools::assertion_result result{home.has_value()};
+  if (!home)
+    result.message() << home.error().text;
+  return result;
+}
 
 } // namespace
 
@@ -93,6 +124,29 @@ BOOST_AUTO_TEST_CASE(
   those_that_cleared_their_environment_are_found_by_parents) {
   grow(5, R"(, "clear")", 5);
   check_all_gone();
+}
+
+BOOST_AUTO_TEST_CASE(fifty_in_cgroups_of_their_own,
+                     *boost::unit_test::precondition(groups_are_permitted)) {
+  grow(50, "", 3, "tree", "on");
+  auto home = home_of_groups();
+  BOOST_TEST(groups_in(home) == 51u);
+  check_all_gone();
+  BOOST_TEST(wait_until([&] { return groups_in(home) == 1u; })); // of `other`
+}
+
+// Nobody but its group knows of them: no parent, no environment.
+BOOST_AUTO_TEST_CASE(a_cgroup_has_those_that_nothing_else_finds,
+                     *boost::unit_test::precondition(groups_are_permitted)) {
+  grow(5, R"(, "clear")", 5, "tree", "on");
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    crash();
+    start(); // the group is on record
+  }
+  auto home = home_of_groups();
+  check_all_gone();
+  BOOST_TEST(ctl({"stop", "other"}).code == 0);
+  BOOST_TEST(wait_until([&] { return groups_in(home) == 0u; }));
 }
 
 BOOST_AUTO_TEST_CASE(it_is_found_after_a_crash_of_the_node_too) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <pm/cgroup_mode.hpp>
 #include <pm/record.hpp>
 
 // The configuration file: JSON with comments and trailing commas, checked
@@ -47,6 +48,7 @@ struct node_config {
   std::vector<std::string> files; // `path` and all that it includes
   // How many may be on their way up at once; 0: no limit.
   int start_concurrency_max = 0;
+  cgroup_mode cgroups = cgroup_mode::if_cheap;
   // With origin::config and created_at at its default, in the order of the
   // file; replicas are expanded to name.1 ... name.K with `spec.replica` set.
   std::vector<process_definition> processes;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <pm/cgroup_mode.hpp>
 #include <pm/config.hpp>
 
 // The configuration that a node has accepted, and what another one changes.
@@ -16,6 +17,7 @@ struct accepted_config {
   std::string path; // of the main file
   std::string name; // of the node; empty where not given
   int start_concurrency_max = 0;
+  cgroup_mode cgroups = cgroup_mode::if_cheap; // from the next start on
   timestamp accepted_at;
   // All that follows from it is recorded; else it is to be applied again.
   bool applied = false;
@@ -27,6 +29,7 @@ struct accepted_config {
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("path", x.path), field("name", x.name),
                  field("start_concurrency_max", x.start_concurrency_max),
+                 field("cgroups", x.cgroups),
                  field("accepted_at", x.accepted_at),
                  field("applied", x.applied), field("processes", x.processes));
   }

@@ -17,6 +17,7 @@ namespace pm {
 
 struct keeper_options {
   std::string state_dir;
+  std::string cgroup_home; // each run gets a group below; empty: none
   std::string keeper_path; // empty: $PM_KEEPER, beside this program, $PATH
   milliseconds start_deadline{5000};
   size_t spawn_queue_max = 8192; // frames that wait for the socket, or spawns
