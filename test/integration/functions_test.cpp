@@ -1,5 +1,10 @@
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
+#include <filesystem>
+
+#include <unistd.h>
+
 #include "test/support/daemon_fixture.hpp"
 
 // Functions under a real pm-node: by config, and by pmctl.
@@ -15,6 +20,19 @@ bool says(const std::string& text, const std::string& words) {
 
 std::string plugin() {
   return program("libthumbs_plugin.so");
+}
+
+// How many live processes have begun with this run's id.
+int forked(const std::string& run) {
+  int count = 0;
+  std::error_code none;
+  for (auto& entry : std::filesystem::directory_iterator{"/proc", none}) {
+    auto pid = std::atoi(entry.path().filename().c_str());
+    if (pid > 0 && says(read_file(entry.path() / "environ"), "PM_RUN_ID=" + run)
+        && process_exists(pid))
+      ++count;
+  }
+  return count;
 }
 
 std::string python_path() {
@@ -112,6 +130,32 @@ BOOST_AUTO_TEST_CASE(a_result_that_comes_while_the_node_is_dead_is_kept) {
   start();
   BOOST_TEST(wait_for_status("nap", "stopped"));
   BOOST_TEST(show("nap")["result"].GetString() == "slept");
+}
+
+// Only an ordinary user's processes are counted, and only root can become one.
+boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result{::geteuid() == 0};
+  result.message() << "only root can become another user";
+  return result;
+}
+
+BOOST_AUTO_TEST_CASE(a_fork_bomb_under_a_limit_is_ended_whole,
+                     *boost::unit_test::precondition(is_root)) {
+  auto limit = 60;
+  start(R"js({"processes": {"bomb": {"python": "subprocess:call",
+    "args": [["python3", "-c", "import os, time\nwhile True:\n  try: os.fork()\n  except OSError: time.sleep(0.01)"]],
+    "working_dir": "/", "user": "nobody", "limits": {"nproc": )js"
+        + std::to_string(limit) + R"js(}, "restart": "never",
+    "shutdown": {"timeout": "1s"}}, "other": {"command": ["sleep", "1000"]}}})js");
+  auto run = [&] { return std::string{show("bomb")["run_id"].GetString()}; };
+  BOOST_REQUIRE(wait_until([&] { return forked(run()) >= limit / 2; }));
+  BOOST_TEST(forked(run()) <= limit);
+  auto id = run();
+  auto other = pid_of("other");
+  BOOST_TEST(ctl({"stop", "bomb"}).code == 0);
+  BOOST_TEST(forked(id) == 0);
+  BOOST_TEST(status_of("bomb") == "stopped");
+  BOOST_TEST(pid_of("other") == other);
 }
 
 BOOST_AUTO_TEST_CASE(the_examples_do_what_they_say) {
