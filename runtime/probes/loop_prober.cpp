@@ -153,9 +153,13 @@ private:
   void begin_command(const asked_ptr& x,
                      std::function<void(probe_answer)> done) {
     x->timer = loop_.timer_at(
-      std::chrono::steady_clock::now() + x->what.what.timeout, [x] {
-        x->is_overdue = true;
-        if (auto kill = x->kill)
+      std::chrono::steady_clock::now() + x->what.what.timeout,
+      [late = std::weak_ptr{x}] { // it is the question that owns the timer
+        auto asked = late.lock();
+        if (!asked)
+          return;
+        asked->is_overdue = true;
+        if (auto kill = asked->kill)
           kill();
       });
     auto kill = x->what.begin(std::move(done));
