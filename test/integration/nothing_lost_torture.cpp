@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "test/integration/step_kills.hpp"
+#include "test/integration/trouble_fixture.hpp"
 
 // The long form of nothing_lost_test.
 
@@ -69,3 +70,7 @@ BOOST_FIXTURE_TEST_CASE(the_keeper_in_stops, step_kills) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_CASE(floods_of_twenty_seconds, trouble_fixture) {
+  flood(std::chrono::seconds{20});
+}
