@@ -85,8 +85,12 @@ void supervisor_state::settle_unheld() {
 // True if the run's process is proven to live.
 bool supervisor_state::lives_on() const {
   auto& who = record_.state.identity;
-  return who.pid != 0 && who.boot_id == on_->boot_id
-         && open_pidfd(who.pid, who.start_ticks);
+  if (who.pid == 0 || who.boot_id != on_->boot_id
+      || !open_pidfd(who.pid, who.start_ticks))
+    return false;
+  // Start times count in 10 ms; what we have spawned leads a session for good.
+  auto stat = read_process_stat(who.pid);
+  return record_.state.foreign || (stat && stat->session_id == who.pid);
 }
 
 // It lives, and cannot be watched: nothing is started beside it.

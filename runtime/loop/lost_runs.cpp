@@ -81,11 +81,18 @@ unique_fd open_read_end(int pid, int pidfd, int fd) {
     ::open(fd_path(pid, fd).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
 }
 
+// What we have spawned leads a session for good. Start times count in 10 ms:
+// this tells a stranger that got the pid within the same ones.
+bool leads_session(int pid) {
+  auto stat = read_process_stat(pid);
+  return stat && stat->session_id == pid;
+}
+
 // A live process as `held` would tell it: pidfd, stdout, stderr.
 std::optional<held_row> take_over(keeper::run_report report,
                                   bool with_pipes = true) {
   auto pidfd = open_pidfd(report.pid, report.start_ticks);
-  if (!pidfd)
+  if (!pidfd || (with_pipes && !leads_session(report.pid)))
     return std::nullopt;
   std::optional<int> spare;
   unique_fd out;
