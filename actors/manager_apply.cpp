@@ -13,6 +13,16 @@
 
 namespace pm {
 
+namespace {
+
+// As the configuration has it.
+std::string quoted_name(cgroup_mode x) {
+  return x == cgroup_mode::if_cheap ? std::string{"\"auto\""}
+                                    : fmt::format("\"{}\"", to_string(x));
+}
+
+} // namespace
+
 // -- diff ---------------------------------------------------------------------
 
 config_diff manager_state::diff(const accepted_config& config) const {
@@ -22,6 +32,9 @@ config_diff manager_state::diff(const accepted_config& config) const {
     result.node.push_back(
       {"start_concurrency_max", std::to_string(accepted_.start_concurrency_max),
        std::to_string(config.start_concurrency_max), false});
+  if (config.cgroups != accepted_.cgroups)
+    result.node.push_back({"cgroups", quoted_name(accepted_.cgroups),
+                           quoted_name(config.cgroups), true});
   std::set<std::string> named;
   for (auto& definition : config.processes) {
     auto& id = definition.handle_id;

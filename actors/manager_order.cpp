@@ -48,11 +48,8 @@ bool is_down_for_good(const process_state& state) {
 
 // What a process says while it is pending between its runs.
 std::string schedule_text(const process_state& state) {
-  if (!state.due_at)
-    return "waits for its schedule";
-  auto text = *state.due_at == timestamp::max()
-                ? std::string{"its schedule has no time left"}
-                : "next run at " + format_timestamp(*state.due_at);
+  auto text = state.due_at ? "next run at " + format_timestamp(*state.due_at)
+                           : std::string{"waits for its schedule"};
   if (state.exit)
     text += fmt::format("; the last one: {}", describe(*state.exit));
   if (!state.status_text.empty())

@@ -105,13 +105,13 @@ std::optional<timestamp> next_due(const schedule_spec& spec, timestamp after) {
 schedule_look look_at(const schedule_spec& spec, std::optional<timestamp> due,
                       timestamp now) {
   schedule_look look;
-  look.next = next_due(spec, now).value_or(timestamp::max());
+  look.next = next_due(spec, now);
   if (!due) {
     look.is_due = spec.interval.has_value();
     return look;
   }
   if (*due > now) {
-    look.next = std::min(*due, look.next);
+    look.next = std::min(*due, look.next.value_or(*due));
     return look;
   }
   auto late = now - *due;

@@ -14,8 +14,8 @@ constexpr milliseconds schedule_tolerance{60'000};
 
 // What a look at a schedule says.
 struct schedule_look {
-  bool is_due = false;  // a run is due now
-  timestamp next;       // when the next one is
+  bool is_due = false;           // a run is due now
+  std::optional<timestamp> next; // when the next one is; none: no time is left
   std::string left_out; // in words: a time that passed, and is not made up
 };
 

@@ -113,8 +113,7 @@ process_view make_view(const supervision& on, const process_record& record) {
   view.cause = state.asked.cause;
   view.restart_count = state.restart_count;
   view.retry_at = state.retry_at;
-  if (state.due_at != timestamp::max())
-    view.next_run_at = state.due_at;
+  view.next_run_at = state.due_at;
   view.status_text = state.status_text;
   view.log_file = log_file_of(on, definition);
   view.working_dir = working_dir_of(on, spec);

@@ -150,6 +150,7 @@ void supervisor_state::go_on_restarting(outcome promise, bool force,
   if (wait)
     start_waiters_.push_back({promise, true});
   going_down_ = false;
+  follow_schedule(); // a stop under way had ended it
   if (record_.state.status == status::running
       || record_.state.status == status::stopping) {
     again_ = true;

@@ -24,10 +24,15 @@ void supervisor_state::follow_schedule() {
     return;
   auto before = state.due_at;
   auto at = now();
+  // What runs without a time, since a person has started it, is the first run.
+  if (auto interval = spec().schedule->interval;
+      interval && !state.due_at && !state.awaits_due)
+    state.due_at = at + *interval;
   auto look = look_at(*spec().schedule, state.due_at, at);
   state.due_at = look.next;
-  auto wait =
-    std::clamp<milliseconds>(look.next - at, milliseconds{1}, look_again);
+  auto wait = look_again;
+  if (look.next)
+    wait = std::clamp<milliseconds>(*look.next - at, milliseconds{1}, wait);
   self_->delayed_send(self_, wait, schedule_atom::value, schedule_timer_);
   if (!look.left_out.empty())
     note_trouble(std::move(look.left_out));
@@ -55,8 +60,11 @@ void supervisor_state::take_new_schedule() {
   auto awaits_due = state.awaits_due;
   leave_schedule();
   if (!spec().schedule) {
-    if (awaits_due)
-      step(next_start()); // it is wanted up
+    if (!awaits_due)
+      return;
+    step(next_start()); // it is wanted up
+    if (state.status == status::pending)
+      keep_intent();
     return;
   }
   state.awaits_due = awaits_due;

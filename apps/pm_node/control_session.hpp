@@ -55,6 +55,8 @@ struct control_context {
   // other path, unless that is empty, the keeper's.
   std::function<void(std::string, std::string)> upgrade;
   std::function<std::string()> program_path; // of this node
+  // The keeper that goes with a program; empty: the one that serves stays.
+  std::function<std::string(const std::string&)> next_keeper;
   // Reads the configuration file again. Errors: bad_config, with a line for
   // each problem; invalid_argument (the node has none).
   std::function<expected<accepted_config>()> read_config;

@@ -4,7 +4,6 @@
 
 #include <pm/json_fields.hpp>
 
-#include "apps/pm_node/self_program.hpp"
 #include "runtime/keeper/protocol.hpp"
 
 // Another program takes this node's place, while every process lives on.
@@ -76,7 +75,7 @@ void control_session_state::upgrade(request x, param_reader& params) {
 // So has the keeper beside it, if it is another one than serves.
 void control_session_state::check_keeper(const request& x,
                                          const std::string& binary) {
-  auto keeper = next_keeper(binary, on_->keeper_pid());
+  auto keeper = on_->next_keeper(binary);
   if (keeper.empty()) {
     reply(x, upgrade_json(binary, keeper));
     return on_->upgrade(binary, keeper);

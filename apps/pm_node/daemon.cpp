@@ -257,6 +257,9 @@ expected<void> daemon::listen(caf::actor_system& system) {
     loop_->post([this] { loop_->stop(); });
   };
   control_->program_path = program_path;
+  control_->next_keeper = [this](const std::string& binary) {
+    return next_keeper(binary, options_.keeper_path, node_->keeper_pid());
+  };
   control_->read_config = [this] { return read_config_again(config_path_); };
   control_->upgrade = [this](std::string binary, std::string keeper) {
     next_program_ = std::move(binary);

@@ -211,6 +211,8 @@ int front::watch(int child) {
     node_.reset();
     if (code)
       return *code;
+    if (resume_.empty())
+      return 128 + SIGKILL;
     switch (find_next()) {
     case next_node::is_there:
       break;

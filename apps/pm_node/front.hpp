@@ -12,7 +12,8 @@ namespace pm {
 // and SIGHUP on to whichever node holds `state_dir`, outlasts nodes that crash
 // and are started again, and returns the exit code of the last one. Where
 // nobody is left to start one, because the keeper was killed too, it runs
-// `resume` itself. As PID 1 of a container it reaps whoever comes to it.
+// `resume` itself; where that is empty, nobody starts a node again. As PID 1 of
+// a container it reaps whoever comes to it.
 std::optional<int> stand_in_front(const std::string& state_dir,
                                   const std::vector<std::string>& resume);
 

@@ -76,6 +76,17 @@ std::vector<std::string> resume_command(const pm::daemon_options& options,
   return result;
 }
 
+// Where somebody is to stay in front of this node, the exit code of that
+// somebody; nothing in the node itself. As PID 1 somebody has to reap, whoever
+// starts the node again.
+std::optional<int> code_of_front(const pm::daemon_options& options) {
+  if (::getpid() != 1 && (!options.respawn || options.resumes))
+    return std::nullopt;
+  return pm::stand_in_front(options.state_dir, options.respawn
+                                                 ? options.resume
+                                                 : std::vector<std::string>{});
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -142,9 +153,7 @@ int main(int argc, char** argv) {
   options.respawn = !no_respawn;
   options.resumes = resume;
   options.resume = resume_command(options, config_path);
-  // As PID 1 somebody has to reap, whoever starts the node again.
-  if ((!no_respawn && !resume) || ::getpid() == 1)
-    if (auto code = pm::stand_in_front(options.state_dir, options.resume))
-      return *code;
+  if (auto code = code_of_front(options))
+    return *code;
   return pm::run_daemon(std::move(options));
 }

@@ -29,8 +29,11 @@ bool is_replaced() {
   return read_self_link().ends_with(deleted);
 }
 
-std::string next_keeper(const std::string& binary, int keeper_pid) {
-  auto path = std::filesystem::path{binary}.replace_filename("pm-keeper");
+std::string next_keeper(const std::string& binary, const std::string& chosen,
+                        int keeper_pid) {
+  auto path = chosen.empty()
+                ? std::filesystem::path{binary}.replace_filename("pm-keeper")
+                : std::filesystem::absolute(chosen);
   std::error_code none;
   auto same = std::filesystem::equivalent(
     path, fmt::format("/proc/{}/exe", keeper_pid), none);

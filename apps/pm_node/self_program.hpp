@@ -13,8 +13,10 @@ std::string program_path();
 // True if the file of this program is not at its path any more.
 bool is_replaced();
 
-// The keeper beside the program `binary` if its file is another one than the
-// process `keeper_pid` runs; else empty: there is nothing to replace it with.
-std::string next_keeper(const std::string& binary, int keeper_pid);
+// The keeper of the program `binary`: `chosen`, or where that is empty the one
+// beside it. Empty if it is not there, or the process `keeper_pid` runs that
+// very file: then there is nothing to replace it with.
+std::string next_keeper(const std::string& binary, const std::string& chosen,
+                        int keeper_pid);
 
 } // namespace pm

@@ -11,6 +11,7 @@
 
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
+#include "apps/pmctl/send_records.hpp"
 #include "apps/pmctl/terminal_text.hpp"
 #include "runtime/os/unique_fd.hpp"
 
@@ -77,27 +78,6 @@ struct report {
   bool is_clean() const { return count("refused") + count("skipped") == 0; }
 };
 
-struct node_outcome {
-  std::string handle_id;
-  std::string outcome; // "added", "refused"
-  std::string text;
-
-  template <class Self, class Visit>
-  static auto fields(Self& x, Visit&& visit) {
-    return visit(field("handle_id", x.handle_id), field("outcome", x.outcome),
-                 field("text", x.text));
-  }
-};
-
-struct node_answer {
-  std::vector<node_outcome> processes;
-
-  template <class Self, class Visit>
-  static auto fields(Self& x, Visit&& visit) {
-    return visit(field("processes", x.processes));
-  }
-};
-
 report report_of(std::string file, migration_plan plan) {
   report x;
   x.file = std::move(file);
@@ -122,17 +102,11 @@ expected<void> hand_over(session& here, report& to) {
   to.did = true;
   if (records.empty())
     return {};
-  auto params = here.params();
-  params.set_json("processes", "[" + records + "]");
-  auto reply = here.call("migrate", params);
-  if (!reply)
-    return tl::make_unexpected(std::move(reply.error()));
-  node_answer answer;
-  if (auto ok = json::read(reply->body(), answer, {}); !ok)
-    return fail(ec::protocol_violation, "migrate: the node's answer: {}",
-                ok.error().text);
-  std::map<std::string_view, const node_outcome*> said;
-  for (auto& x : answer.processes)
+  auto answer = send_records(here, records);
+  if (!answer)
+    return tl::make_unexpected(std::move(answer.error()));
+  std::map<std::string_view, const record_outcome*> said;
+  for (auto& x : *answer)
     said[x.handle_id] = &x;
   for (size_t i = 0; i < to.rows.size(); ++i) {
     if (!to.plan.entries[i].record)

@@ -13,6 +13,7 @@
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/render_process.hpp"
+#include "apps/pmctl/send_records.hpp"
 #include "apps/pmctl/terminal_text.hpp"
 #include "runtime/os/proc.hpp"
 
@@ -152,27 +153,26 @@ int adopt(session& here, const std::vector<orphan>& found,
   auto world = live_world();
   if (!world)
     return session::refuse(world.error());
-  auto code = int{done};
+  std::string records;
   for (auto& x : found) {
     auto name = x.handle_id;
-    if (!check_handle_id(name) || names.contains(name))
+    if (!check_handle_id(name) || !names.insert(name).second)
       name = fmt::format("orphan-{}", x.pid);
-    names.insert(name);
-    auto params = here.params();
-    params.set_json("processes",
-                    "[" + to_json(record_of(x, name, *world)) + "]");
-    auto reply = here.call("migrate", params);
-    std::string why = reply ? std::string{} : reply.error().text;
-    if (reply) {
-      auto& row = reply->body()["processes"][0];
-      if (std::string_view{row["outcome"].GetString()} != "added")
-        why = row["text"].GetString();
-    }
-    if (!why.empty()) {
-      session::complain(fmt::format("adopt pid {}: {}", x.pid, why));
+    records += (records.empty() ? "" : ",")
+               + to_json(record_of(x, std::move(name), *world));
+  }
+  if (records.empty())
+    return done;
+  auto outcomes = send_records(here, records);
+  if (!outcomes)
+    return session::refuse(outcomes.error());
+  auto code = int{done};
+  for (auto& x : *outcomes) {
+    if (x.outcome != "added") {
+      session::complain(fmt::format("adopt '{}': {}", x.handle_id, x.text));
       code = failed;
     } else if (!here.options.quiet && !here.options.json) {
-      session::emit(fmt::format("pid {} is '{}' now\n", x.pid, name));
+      session::emit(fmt::format("'{}' is a process again\n", x.handle_id));
     }
   }
   return code;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/os/path_number.hpp"
 #include "runtime/os/proc.hpp"
 
 namespace pm {
@@ -54,14 +55,6 @@ std::string own_group() {
   return {};
 }
 
-// FNV-1a, so that two directories do not share a group.
-std::string name_of(const std::string& state_dir) {
-  uint64_t hash = 14695981039346656037u;
-  for (auto c : state_dir)
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return fmt::format("pm-{:016x}", hash);
-}
-
 std::string kept_home(const std::string& state_dir) {
   std::ifstream in{state_dir + kept_in};
   std::string home;
@@ -93,7 +86,8 @@ expected<std::string> make_cgroup_home(const std::string& state_dir) {
     auto mount = find_mount();
     if (!mount)
       return fail(ec::system_failed, "cgroups: no cgroup2 is mounted");
-    home = mount->path + own_group() + "/" + name_of(state_dir);
+    home = mount->path + own_group()
+           + fmt::format("/pm-{:016x}", path_number(state_dir));
   }
   if (auto made = make_cgroup(home); !made)
     return tl::make_unexpected(made.error());
@@ -127,6 +121,15 @@ bool is_cgroup(const std::string& path) noexcept {
   return ::access((path + "/cgroup.procs").c_str(), F_OK) == 0;
 }
 
+bool is_in(int pid, const std::string& path) {
+  std::ifstream in{fmt::format("/proc/{}/cgroup", pid)};
+  auto name = fs::path{path}.filename().string();
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("0::") && line.find("/" + name) != line.npos)
+      return true;
+  return false;
+}
+
 bool is_populated(const std::string& path) {
   std::ifstream in{path + "/cgroup.events"};
   std::string name;
@@ -141,7 +144,8 @@ void signal_cgroup(const std::string& path, int number) {
     return;
   std::ifstream in{path + "/cgroup.procs"};
   for (int pid = 0; in >> pid;)
-    if (auto pidfd = open_pidfd(pid))
+    // Asked after the pid is held: it may be another's since it was read.
+    if (auto pidfd = open_pidfd(pid); pidfd && is_in(pid, path))
       (void)send_signal(pidfd->get(), number); // gone meanwhile is fine
 }
 

@@ -7,6 +7,7 @@
 #include <pm/notify.hpp>
 
 #include "runtime/loop/notify_socket.hpp"
+#include "runtime/os/path_number.hpp"
 #include "runtime/os/proc.hpp"
 #include "runtime/os/proc_environ.hpp"
 
@@ -16,14 +17,6 @@ namespace {
 
 // How many ancestors of a sender are looked at.
 constexpr int ancestors_max = 64;
-
-// A name for a state directory that fits everywhere (FNV-1a).
-uint64_t number_of(std::string_view text) {
-  uint64_t hash = 14695981039346656037ull;
-  for (unsigned char c : text)
-    hash = (hash ^ c) * 1099511628211ull;
-  return hash;
-}
 
 // Where sockets are that others reach, or whose own directory has too long a
 // name.
@@ -54,7 +47,7 @@ public:
     : loop_(loop),
       own_path_(state_dir + "/notify.sock"),
       common_path_(
-        fmt::format("{}/{:016x}.notify", common_dir(), number_of(state_dir))),
+        fmt::format("{}/{:016x}.notify", common_dir(), path_number(state_dir))),
       note_(std::move(note)) {}
 
   ~loop_notifier() override { *is_alive_ = false; }

@@ -44,7 +44,6 @@ BOOST_AUTO_TEST_CASE(ten_upgrades_lose_nothing) {
 
 BOOST_AUTO_TEST_CASE(a_keeper_is_replaced_while_no_exit_has_been_told) {
   start_writers(3);
-  std::string config;
   auto go = directory().file("go");
   for (int i = 0; i < 20; ++i)
     BOOST_REQUIRE(

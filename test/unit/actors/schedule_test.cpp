@@ -199,6 +199,47 @@ BOOST_AUTO_TEST_CASE(a_start_by_hand_runs_now_and_a_stop_ends_the_schedule) {
   BOOST_TEST((status_of("etl") == status::pending));
 }
 
+// It is the first run of its interval, not one beside it.
+BOOST_AUTO_TEST_CASE(a_start_by_hand_after_a_stop_is_one_run) {
+  configure(each(10min, overlap_policy::queue));
+  stop("etl");
+  start("etl");
+  BOOST_TEST(runs() == 2u);
+  end(0);
+  BOOST_TEST((status_of("etl") == status::pending));
+  BOOST_TEST(runs() == 2u);
+  BOOST_TEST(!was_told("left out"));
+  advance(10min + 1s);
+  BOOST_TEST(runs() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_restart_of_what_is_stopping_keeps_its_schedule) {
+  configure(each(10min));
+  host.obeys_term = false;
+  stop("etl");
+  restart("etl");
+  host.obeys_term = true;
+  end(0);
+  BOOST_TEST(runs() == 2u);
+  end(0);
+  BOOST_TEST((status_of("etl") == status::pending));
+  BOOST_TEST(runs() == 2u);
+  BOOST_TEST(view("etl").next_run_at.has_value());
+}
+
+// What the registry keeps can be read again.
+BOOST_AUTO_TEST_CASE(a_schedule_without_a_time_waits_and_outlives_the_node) {
+  auto spec = each(1h);
+  spec.schedule->interval.reset();
+  spec.schedule->cron = "0 * * * *";
+  spec.schedule->timezone = "Nowhere/Land";
+  configure(spec);
+  come_back_after(1h);
+  BOOST_TEST((status_of("etl") == status::pending));
+  BOOST_TEST(view("etl").status_text == "waits for its schedule");
+  BOOST_TEST(runs() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_stop_of_a_run_stays_a_stop) {
   configure(each(10min));
   stop("etl");
