@@ -48,6 +48,10 @@ void host_bridge::consumed(const run_id& run, stream which, size_t bytes) {
   loop_.post([this, run, which, bytes] { host_.consumed(run, which, bytes); });
 }
 
+void host_bridge::limit(const run_id& run, const run_limits& allowed) {
+  loop_.post([this, run, allowed] { host_.limit(run, allowed); });
+}
+
 void host_bridge::acknowledge(const run_id& run) {
   loop_.post([this, run] { host_.acknowledge(run); });
 }

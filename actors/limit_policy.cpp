@@ -30,22 +30,32 @@ std::optional<double> average(limit_watch& watch, std::chrono::microseconds cpu,
 
 } // namespace
 
-bool has_limits(const process_spec& spec) {
-  return (spec.memory_limit || spec.cpu_limit) && spec.kind != kind::task;
+run_limits limits_of(const process_spec& spec) {
+  return {spec.memory_limit, spec.cpu_limit};
+}
+
+bool needs_measuring(const process_spec& spec, const held_limits& held) {
+  return ((spec.memory_limit && !held.memory) || (spec.cpu_limit && !held.cpu))
+         && spec.kind != kind::task;
+}
+
+std::string killed_words(const process_spec& spec) {
+  return fmt::format("memory_limit: the kernel has ended it, the limit is {}",
+                     size_text(spec.memory_limit.value_or(0)));
 }
 
 limit_finding judge_usage(const process_spec& spec, limit_watch& watch,
                           uint64_t rss_bytes, std::chrono::microseconds cpu,
                           int processes, limit_watch::time_point now) {
   auto used = average(watch, cpu, now);
-  if (spec.memory_limit && rss_bytes > *spec.memory_limit)
+  if (spec.memory_limit && !watch.held.memory && rss_bytes > *spec.memory_limit)
     return {limit_turn::over_memory,
             fmt::format("memory_limit: {} used by {} process{}, the limit is "
                         "{}",
                         size_text(rss_bytes), processes,
                         processes == 1 ? "" : "es",
                         size_text(*spec.memory_limit))};
-  if (!spec.cpu_limit || !used)
+  if (!spec.cpu_limit || watch.held.cpu || !used)
     return {};
   if (watch.over_cpu.empty() && *used > *spec.cpu_limit) {
     watch.over_cpu =

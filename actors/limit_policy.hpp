@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include <pm/run_limits.hpp>
 #include <pm/spec.hpp>
 
 // Whether a run uses more than its definition allows. Pure.
@@ -24,6 +25,7 @@ struct limit_watch {
   };
 
   bool is_on = false;
+  held_limits held;       // by the kernel: nobody has to measure these
   std::deque<sample> cpu; // of the last `cpu_window`, the oldest first
   std::string over_cpu;   // what was told of it; empty: it is within
 };
@@ -40,8 +42,13 @@ struct limit_finding {
   std::string text;
 };
 
+run_limits limits_of(const process_spec& spec);
+
 // True if a run of `spec` is to be measured.
-bool has_limits(const process_spec& spec);
+bool needs_measuring(const process_spec& spec, const held_limits& held);
+
+// Of a run that the kernel has ended for its memory.
+std::string killed_words(const process_spec& spec);
 
 // Takes a sample into account.
 limit_finding judge_usage(const process_spec& spec, limit_watch& watch,

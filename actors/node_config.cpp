@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "runtime/os/cgroup.hpp"
+#include "runtime/os/cgroup_limits.hpp"
 
 namespace pm {
 
@@ -41,6 +42,10 @@ expected<std::string> cgroup_home_for(const node_options& options,
           && !has_cgroup_home(state_dir)))
     return std::string{};
   auto home = make_cgroup_home(state_dir);
+  if (home)
+    if (auto missing = hand_down_controllers(*home);
+        !missing.empty() && options.note)
+      options.note(fmt::format("info {}; limits hold by measuring", missing));
   if (home || mode == cgroup_mode::on)
     return home;
   if (options.note)

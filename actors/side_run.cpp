@@ -52,6 +52,7 @@ spawn_request make_side_request(const supervision& on,
   request.kind = kind::command;
   request.argv = command;
   request.protect = false;
+  request.allowed = {};
   request.environment.push_back(
     fmt::format("{}={}", side_run_variable, request.run_id.str()));
   if (record.state.identity.pid != 0)

@@ -2,6 +2,7 @@
 
 #include <caf/send.hpp>
 
+#include "actors/limit_policy.hpp"
 #include "actors/probe_policy.hpp"
 
 namespace pm {
@@ -25,6 +26,10 @@ public:
 
   void spawn_failed(const error& why) override {
     caf::anon_send(to_, refused_atom::value, run_, why);
+  }
+
+  void limited(const held_limits& held) override {
+    caf::anon_send(to_, limit_atom::value, run_, held.memory, held.cpu);
   }
 
   void output(stream which, std::string chunk) override {
@@ -160,6 +165,7 @@ make_spawn_request(const supervision& on, const process_record& record,
   request.umask = spec.umask;
   request.nice = spec.nice;
   request.limits = spec.limits;
+  request.allowed = limits_of(spec);
   request.log_file = log_file_of(on, definition);
   request.log_rules = spec.log;
   request.protect = spec.log.protect;

@@ -99,6 +99,12 @@ auto on_usage(pointer self) {
   };
 }
 
+auto on_held(pointer self) {
+  return [self](limit_atom, const std::string& run, bool memory, bool cpu) {
+    self->state.held(run, {memory, cpu});
+  };
+}
+
 auto on_hook_end(pointer self) {
   return
     [self](hook_atom, const std::string& run, bool good, std::string& text) {
@@ -206,6 +212,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     on_probe_due(self),
     on_probe_answer(self),
     on_usage(self),
+    on_held(self),
     on_notify(self),
     on_watchdog(self),
     on_hook_end(self),

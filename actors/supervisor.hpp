@@ -88,6 +88,7 @@ public:
 
   // -- what the run uses ------------------------------------------------------
 
+  void held(const std::string& run, const held_limits& what);
   void used(const std::string& run, uint64_t rss_bytes,
             std::chrono::microseconds cpu, int processes);
 
@@ -180,6 +181,8 @@ private:
   void begin_limits();
   void end_limits();
   void keep_limits(const process_spec& before);
+  void measure_as_needed();
+  void blame_memory();
   void cpu_is_within(const std::string& told);
   std::string oom_words(const run_exit& how) const;
   void add_to_status(const std::string& words);

@@ -120,6 +120,7 @@ void supervisor_state::begin_run() {
   state.probes.clear();
   state.notify_status.clear();
   failing_.clear();
+  limits_.held = {};
   note_start(spec(), state, now());
   spawn_pending_ = true;
   spawn_written_ = false;
@@ -238,6 +239,8 @@ void supervisor_state::group_gone(const std::string& run) {
 void supervisor_state::finish(run_exit how) {
   auto& state = record_.state;
   auto killer = oom_words(how);
+  if (how.over_memory && state.status == status::running && failing_.empty())
+    blame_memory();
   stop_listening();
   ended_run_ = state.run_id;
   if (timed_out_)
@@ -308,7 +311,8 @@ life_event supervisor_state::classify(const exit_status& exit,
                         0,
                         {},
                         at};
-    state.retry_at = at + decision.delay;
+    // From now on, not from `at`: a clock may have been set in between.
+    state.retry_at = now() + decision.delay;
     return life_event::ended_retry;
   }
   if (spec().schedule && state.wanted) {

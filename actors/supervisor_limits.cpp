@@ -10,11 +10,14 @@
 
 namespace pm {
 
+// What shells exit with when their child has died of SIGKILL.
+constexpr int passed_on = 128 + SIGKILL;
+
 void supervisor_state::begin_limits() {
   auto& state = record_.state;
-  if (limits_.is_on || !has_limits(spec()) || state.foreign)
+  if (limits_.is_on || !needs_measuring(spec(), limits_.held) || state.foreign)
     return;
-  limits_ = {};
+  limits_ = {.held = limits_.held};
   limits_.is_on = true;
   usage_root root{state.run_id, state.identity.pid, state.identity.start_ticks};
   on_->usage->watch(root, [me = supervisor_actor{self_},
@@ -35,10 +38,36 @@ void supervisor_state::keep_limits(const process_spec& before) {
     return;
   if (before.cpu_limit != spec().cpu_limit)
     cpu_is_within(std::exchange(limits_.over_cpu, {}));
-  if (has_limits(spec()))
+  if (limits_of(before) != limits_of(spec()))
+    on_->host->limit(record_.state.run_id, limits_of(spec()));
+  measure_as_needed();
+}
+
+void supervisor_state::held(const std::string& run, const held_limits& what) {
+  if (!is_current(run))
+    return;
+  limits_.held = what;
+  measure_as_needed();
+}
+
+void supervisor_state::measure_as_needed() {
+  if (record_.state.status != status::running)
+    return;
+  if (needs_measuring(spec(), limits_.held))
     begin_limits();
   else
     end_limits();
+}
+
+// The end of a run that the kernel has ended for its memory counts as one that
+// pm had asked for.
+void supervisor_state::blame_memory() {
+  auto& state = record_.state;
+  failing_ = killed_words(spec());
+  failing_cause_ = cause::memory_limit;
+  state.asked =
+    asker{cause::memory_limit, state.asked.correlation_id, -1, 0, {}, now()};
+  end_asked_ = state.asked;
 }
 
 void supervisor_state::used(const std::string& run, uint64_t rss_bytes,
@@ -70,12 +99,14 @@ void supervisor_state::cpu_is_within(const std::string& told) {
     record_.state.status_text.clear();
 }
 
-// Of a SIGKILL that pm has not sent: whether the kernel may have. To be asked
+// Of a SIGKILL that pm has not sent, or that the process passes on from a child
+// of its own as shells do: whether the kernel may have. To be asked
 // before the end is taken over.
 std::string supervisor_state::oom_words(const run_exit& how) const {
   auto& state = record_.state;
-  if (how.exit.signal != SIGKILL || state.status != status::running
-      || was_killed_ || spec().kind == kind::task)
+  auto is_killed = how.exit.signal == SIGKILL || how.exit.code == passed_on;
+  if (!is_killed || state.status != status::running || was_killed_
+      || how.over_memory || spec().kind == kind::task)
     return {};
   return on_->oom->words(state.identity.pid, oom_);
 }

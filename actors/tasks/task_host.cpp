@@ -298,6 +298,10 @@ void task_host::consumed(const run_id& run, stream which, size_t bytes) {
   processes_.consumed(run, which, bytes);
 }
 
+void task_host::limit(const run_id& run, const run_limits& allowed) {
+  processes_.limit(run, allowed); // of a task it knows nothing
+}
+
 void task_host::acknowledge(const run_id& run) {
   processes_.acknowledge(run);
 }

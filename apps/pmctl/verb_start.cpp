@@ -7,6 +7,7 @@
 #include "apps/pmctl/key_values.hpp"
 #include "apps/pmctl/outcomes.hpp"
 #include "apps/pmctl/render_process.hpp"
+#include "apps/pmctl/spec_keys.hpp"
 #include "apps/pmctl/working_dir.hpp"
 
 // start: of what is defined, or of a new definition.
@@ -24,12 +25,13 @@ struct start_options {
   std::string restart;
   std::string log_file;
   std::vector<std::string> labels;
+  std::vector<std::string> keys;
   call_options call;
 
   bool defines() const {
     return !name.empty() || !environment.empty() || !env_file.empty()
            || !working_dir.empty() || !restart.empty() || !log_file.empty()
-           || !labels.empty() || call.given();
+           || !labels.empty() || !keys.empty() || call.given();
   }
 };
 
@@ -72,7 +74,7 @@ expected<std::string> spec_json(const start_options& options,
     log.set("file", absolute_path(options.log_file, base_dir));
     spec.set_json("log", log.str());
   }
-  return spec.str();
+  return set_keys(spec.str(), options.keys);
 }
 
 int define(session& here, const start_options& options) {
@@ -156,6 +158,13 @@ void add_start_verb(command_line& to) {
   verb.add_option("--log-file", options->log_file, "Where its output goes")
     ->type_name("FILE");
   verb.add_option("-l,--label", options->labels, "Label it")
+    ->type_name("KEY=VALUE")
+    ->allow_extra_args(false);
+  verb
+    .add_option("--set", options->keys,
+                "Set any key that a process has in the config, as in "
+                "schedule.interval=1h, memory_limit=200MB or "
+                "depends_on.db.condition=ready")
     ->type_name("KEY=VALUE")
     ->allow_extra_args(false);
   options->call.add_to(verb);

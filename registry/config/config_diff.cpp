@@ -5,16 +5,22 @@
 
 #include <pm/json_fields.hpp>
 
+#include "registry/config/config_shape.hpp"
+
 namespace pm {
 
 namespace {
 
+constexpr std::string_view asks_to_notify = "_probe.notify";
+
 // What a run is made of; all else takes effect at once.
 constexpr std::string_view of_the_run[] = {
-  "kind",        "command",     "call",     "working_dir",
-  "environment", "env_file",    "user",     "group",
-  "umask",       "nice",        "limits",   "clear_environment",
-  "replica",     "watchdog_ms", "log.file", "log.protect",
+  "command",     "function",    "library",     "python",
+  "args",        "kwargs",      "interpreter", "python_path",
+  "working_dir", "environment", "env_file",    "clear_environment",
+  "user",        "group",       "umask",       "nice",
+  "limits",      "replica",     "watchdog",    "log.file",
+  "log.protect",
 };
 
 bool needs_new_run(std::string_view key) {
@@ -104,12 +110,8 @@ std::vector<key_change> changed_keys(const process_definition& before,
                       fmt::format("\"{}\"", to_string(after.origin)), false});
   if (before.spec == after.spec)
     return result;
-  rapidjson::Document left;
-  rapidjson::Document right;
-  auto left_text = to_json(before.spec);
-  auto right_text = to_json(after.spec);
-  left.Parse(left_text.data(), left_text.size());
-  right.Parse(right_text.data(), right_text.size());
+  auto left = config::in_config_words(before.spec);
+  auto right = config::in_config_words(after.spec);
   std::set<std::string> secrets;
   for (auto* spec : {&before.spec, &after.spec})
     for (auto& name : spec->secrets)
@@ -118,7 +120,8 @@ std::vector<key_change> changed_keys(const process_definition& before,
   walk.compare({}, left, right);
   auto is_new_socket = begins_to_notify(before.spec, after.spec);
   for (auto& x : walk.take()) {
-    x.restarts = x.restarts || (is_new_socket && x.key == "probes");
+    x.restarts =
+      x.restarts || (is_new_socket && x.key.ends_with(asks_to_notify));
     result.push_back(std::move(x));
   }
   return result;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "runtime/os/cgroup.hpp"
+#include "runtime/os/cgroup_limits.hpp"
 #include "runtime/os/proc.hpp"
 
 namespace pm {
@@ -138,7 +139,18 @@ expected<void> hosted_run::lend_descriptors(std::vector<int>& fds) {
 expected<void> hosted_run::enter_cgroup(keeper::spawn_order& order) {
   cgroup_ = place_.cgroup_home + "/" + request_.run_id.str();
   order.cgroup_file = cgroup_ + "/cgroup.procs";
-  return make_cgroup(cgroup_);
+  auto made = make_cgroup(cgroup_);
+  if (made && request_.allowed != run_limits{})
+    held_ = limit_cgroup(cgroup_, request_.allowed);
+  return made;
+}
+
+void hosted_run::limit(const run_limits& allowed) {
+  request_.allowed = allowed;
+  if (cgroup_.empty() || stage_ != stage::live)
+    return;
+  held_ = limit_cgroup(cgroup_, allowed);
+  place_.loop.post([to = to_, held = held_] { to->limited(held); });
 }
 
 void hosted_run::on_sent() noexcept {
@@ -163,6 +175,8 @@ void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
   if (wants_stdin_closed_)
     close_stdin();
   to_->spawned(who(), spawned_at_);
+  if (held_ != held_limits{})
+    to_->limited(held_);
 }
 
 void hosted_run::on_failed(const error& why) {
@@ -186,6 +200,7 @@ void hosted_run::adopt(const keeper::run_report& report,
   if (auto group = place_.cgroup_home + "/" + request_.run_id.str();
       !place_.cgroup_home.empty() && is_cgroup(group))
     cgroup_ = std::move(group);
+  limit(request_.allowed);
   request_.argv = {};
   request_.environment = {};
   size_t next = 0;

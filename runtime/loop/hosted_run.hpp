@@ -54,7 +54,8 @@ public:
   // the keeper gets. Errors: system_failed; nothing is left open then.
   expected<void> lend_descriptors(std::vector<int>& fds);
 
-  // Makes the group that this run is to be in. Errors: system_failed.
+  // Makes the group that this run is to be in, with its limits. Errors:
+  // system_failed.
   expected<void> enter_cgroup(keeper::spawn_order& order);
 
   // The keeper has them.
@@ -83,6 +84,7 @@ public:
   void close_stdin();
   run_output collect();
   void consumed(stream which, size_t bytes);
+  void limit(const run_limits& allowed);
 
   uint64_t dropped_bytes() const noexcept { return dropped_bytes_; }
 
@@ -139,6 +141,7 @@ private:
   std::optional<std::chrono::steady_clock::time_point> end_seen_;
   std::unique_ptr<process_tree> tree_; // from the first signal to it on
   std::string cgroup_;                 // its directory; empty: none
+  held_limits held_;                   // there
   uint64_t dropped_bytes_ = 0;
   bool watches_group_ = false;
   bool kills_tree_ = false; // nobody of it is to live any longer

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "runtime/os/cgroup.hpp"
+#include "runtime/os/cgroup_limits.hpp"
 #include "runtime/os/proc.hpp"
 
 // How a run ends: its exit, its process group or tree, and its release.
@@ -44,6 +45,8 @@ void hosted_run::on_exited(const exit_status& how, timestamp at) {
   exit_.exit = how;
   exit_.at = at;
   exit_.group_alive = group_is_alive() || tree_is_alive();
+  exit_.over_memory =
+    held_.memory && how.signal == SIGKILL && oom_kills_in(cgroup_) > 0;
   if (!exit_.group_alive)
     pidfd_.reset();
   auto told = exit_;

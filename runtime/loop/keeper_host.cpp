@@ -201,6 +201,11 @@ void keeper_host::consumed(const run_id& run, stream which, size_t bytes) {
 
 // -- ending -------------------------------------------------------------------
 
+void keeper_host::limit(const run_id& run, const run_limits& allowed) {
+  if (auto* x = find(run))
+    x->limit(allowed);
+}
+
 void keeper_host::acknowledge(const run_id& run) {
   held_.erase(run);
   if (auto* x = find(run))

@@ -87,6 +87,7 @@ public:
   void collect(const run_id& run,
                std::function<void(run_output)> done) override;
   void consumed(const run_id& run, stream which, size_t bytes) override;
+  void limit(const run_id& run, const run_limits& allowed) override;
   void acknowledge(const run_id& run) override;
 
   // -- channel_events ---------------------------------------------------------

@@ -1,16 +1,22 @@
 #include "runtime/os/cgroup.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <sstream>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "runtime/os/cgroup_file.hpp"
 #include "runtime/os/path_number.hpp"
 #include "runtime/os/proc.hpp"
+#include "runtime/os/unique_fd.hpp"
 
 namespace pm {
 
@@ -19,6 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kept_in = "/cgroup"; // of the state directory
+
+constexpr const char* delegation_marks[] = {"trusted.delegate",
+                                            "user.delegate"};
 
 struct mount_row {
   std::string path;
@@ -62,13 +71,42 @@ std::string kept_home(const std::string& state_dir) {
   return home;
 }
 
-bool write_word(const std::string& path, std::string_view word) {
-  std::ofstream out{path};
-  out << word << std::flush;
-  return out.good();
+// systemd marks what it leaves to a service; with its DelegateSubgroup= that is
+// the group above the one that the service is in.
+bool is_delegated(const std::string& group) {
+  char mark = '0';
+  return std::any_of(std::begin(delegation_marks), std::end(delegation_marks),
+                     [&](const char* name) {
+                       return ::getxattr(group.c_str(), name, &mark, 1) == 1
+                              && mark == '1';
+                     });
+}
+
+// Where a node's home is made. A group that has processes cannot hand
+// controllers down, hence beside its own one where that is permitted.
+std::string base_group(const mount_row& mount) {
+  auto own = mount.path + own_group();
+  auto above = fs::path{own}.parent_path().string();
+  return own != mount.path && is_delegated(above) ? above : own;
 }
 
 } // namespace
+
+bool write_group_file(const std::string& path, std::string_view word) {
+  unique_fd file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  return file
+         && ::write(file.get(), word.data(), word.size())
+              == static_cast<ssize_t>(word.size());
+}
+
+uint64_t read_group_count(const std::string& path, std::string_view name) {
+  std::ifstream in{path};
+  std::string key;
+  for (uint64_t value = 0; in >> key >> value;)
+    if (key == name)
+      return value;
+  return 0;
+}
 
 bool cgroups_are_cheap() {
   auto mount = find_mount();
@@ -86,8 +124,8 @@ expected<std::string> make_cgroup_home(const std::string& state_dir) {
     auto mount = find_mount();
     if (!mount)
       return fail(ec::system_failed, "cgroups: no cgroup2 is mounted");
-    home = mount->path + own_group()
-           + fmt::format("/pm-{:016x}", path_number(state_dir));
+    home =
+      fmt::format("{}/pm-{:016x}", base_group(*mount), path_number(state_dir));
   }
   if (auto made = make_cgroup(home); !made)
     return tl::make_unexpected(made.error());
@@ -101,7 +139,8 @@ expected<std::string> make_cgroup_home(const std::string& state_dir) {
   for (auto& entry : fs::directory_iterator{home, none})
     if (entry.is_directory(none))
       remove_cgroup(entry.path().string());
-  if (!write_word(state_dir + kept_in, home))
+  std::ofstream kept{state_dir + kept_in};
+  if (!(kept << home << std::flush))
     return fail(ec::system_failed, "cgroups: {}{} cannot be written", state_dir,
                 kept_in);
   return home;
@@ -131,16 +170,11 @@ bool is_in(int pid, const std::string& path) {
 }
 
 bool is_populated(const std::string& path) {
-  std::ifstream in{path + "/cgroup.events"};
-  std::string name;
-  for (int value = 0; in >> name >> value;)
-    if (name == "populated")
-      return value != 0;
-  return false;
+  return read_group_count(path + "/cgroup.events", "populated") != 0;
 }
 
 void signal_cgroup(const std::string& path, int number) {
-  if (number == SIGKILL && write_word(path + "/cgroup.kill", "1"))
+  if (number == SIGKILL && write_group_file(path + "/cgroup.kill", "1"))
     return;
   std::ifstream in{path + "/cgroup.procs"};
   for (int pid = 0; in >> pid;)

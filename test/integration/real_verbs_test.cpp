@@ -87,6 +87,26 @@ BOOST_AUTO_TEST_CASE(start_status_and_stop_by_name) {
   BOOST_TEST(status_of("web") == "stopped");
 }
 
+BOOST_AUTO_TEST_CASE(start_takes_any_key_that_a_config_has) {
+  ctl({"start", "--name", "db", "--", "sleep", "1000"});
+  auto started =
+    ctl({"start", "--name", "web", "--set", "depends_on.db.condition=started",
+         "--set", "depends_on.db.stop=true", "--", "sleep", "1000"});
+  BOOST_TEST(started.code == 0, started.err);
+  BOOST_TEST(ctl({"stop", "db"}).code == 0);
+  BOOST_TEST(status_of("web") == "stopped");
+  auto later = ctl({"start", "--name", "job", "--set", "schedule.interval=1h",
+                    "--set", "restart=never", "--no-wait", "--", "true"});
+  BOOST_TEST(later.code == 0, later.err);
+  BOOST_TEST(wait_for_status("job", "pending"));
+  auto wrong =
+    ctl({"start", "--name", "bad", "--set", "memory_limt=1", "--", "true"});
+  BOOST_TEST(wrong.code == 6);
+  BOOST_TEST(wrong.err.find("did you mean 'memory_limit'?")
+               != std::string::npos,
+             wrong.err);
+}
+
 BOOST_AUTO_TEST_CASE(a_name_that_nobody_has_is_said_and_coded) {
   for (auto* verb : {"stop", "start", "restart", "show", "rm"})
     BOOST_TEST_CONTEXT(verb) {

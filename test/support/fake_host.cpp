@@ -61,6 +61,8 @@ void fake_host::spawn(spawn_request what, std::shared_ptr<run_events> to) {
 void fake_host::finish_spawn(child& x) {
   begin(x);
   x.events->spawned(x.who, now);
+  if (kernel_limits)
+    limit(x.request.run_id, x.request.allowed);
 }
 
 void fake_host::adopt(spawn_request what, std::shared_ptr<run_events> to) {
@@ -73,7 +75,7 @@ void fake_host::adopt(spawn_request what, std::shared_ptr<run_events> to) {
   begin(x);
 }
 
-void fake_host::end(child& x, exit_status how) {
+void fake_host::end(child& x, exit_status how, bool over_memory) {
   if (!x.alive)
     return;
   x.alive = false;
@@ -81,6 +83,7 @@ void fake_host::end(child& x, exit_status how) {
   event.exit = how;
   event.at = now;
   event.group_alive = x.group;
+  event.over_memory = over_memory;
   x.events->exited(std::move(event));
 }
 
@@ -93,6 +96,15 @@ void fake_host::end_group(child& x) {
   if (x.watched)
     x.events->group_gone();
   x.watched = false;
+}
+
+void fake_host::limit(const run_id& run, const run_limits& allowed) {
+  auto* x = find(run);
+  if (x == nullptr || !x->alive)
+    return;
+  x->request.allowed = allowed;
+  x->events->limited({kernel_limits && allowed.memory_bytes.has_value(),
+                      kernel_limits && allowed.cores.has_value()});
 }
 
 void fake_host::signal(const run_id& run, int number, signal_scope scope) {

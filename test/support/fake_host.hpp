@@ -25,11 +25,12 @@ public:
   };
 
   // What new children do.
-  bool spawn_at_once = true; // else: `finish_spawn`
-  bool obeys_term = true;    // SIGTERM ends them
-  bool immortal = false;     // nothing ends them, not even SIGKILL
-  bool leaves_group = false; // somebody of the group outlives them
-  std::string spawn_error;   // not empty: every spawn fails with this
+  bool spawn_at_once = true;  // else: `finish_spawn`
+  bool obeys_term = true;     // SIGTERM ends them
+  bool immortal = false;      // nothing ends them, not even SIGKILL
+  bool leaves_group = false;  // somebody of the group outlives them
+  bool kernel_limits = false; // the kernel holds them to their limits
+  std::string spawn_error;    // not empty: every spawn fails with this
 
   timestamp now{};
 
@@ -42,7 +43,7 @@ public:
   size_t spawn_count(const std::string& handle_id) const;
 
   void finish_spawn(child& x);
-  void end(child& x, exit_status how);
+  void end(child& x, exit_status how, bool over_memory = false);
   void exit(const std::string& handle_id, int code);
   void end_group(child& x);
 
@@ -64,6 +65,7 @@ public:
   void collect(const run_id& run,
                std::function<void(run_output)> done) override;
   void consumed(const run_id& run, stream which, size_t bytes) override;
+  void limit(const run_id& run, const run_limits& allowed) override;
   void acknowledge(const run_id& run) override;
 
 private:

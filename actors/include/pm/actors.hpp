@@ -125,6 +125,8 @@ using supervisor_actor = caf::typed_actor<
   // What the tree of this run uses now: memory in bytes, and CPU time in
   // microseconds since it began; of how many processes.
   caf::reacts_to<limit_atom, std::string, uint64_t, uint64_t, int>,
+  // The kernel itself holds this run to its limit of memory, of CPU.
+  caf::reacts_to<limit_atom, std::string, bool, bool>,
   // The run has said something of itself; its inbox has it.
   caf::reacts_to<notify_atom, std::string>,
   // Its own timer, with the number of its probes: is WATCHDOG=1 overdue?

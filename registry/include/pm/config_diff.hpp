@@ -53,7 +53,7 @@ read_accepted_config(const std::string& state_dir);
 // One key whose value differs. The values are JSON; of a secret variable they
 // are "(secret)".
 struct key_change {
-  std::string key; // "restart_delay_ms", "shutdown.signal", "environment.PORT"
+  std::string key; // as in the file: "restart_delay", "shutdown.signal"
   std::string before;
   std::string after;
   bool restarts = false; // it takes effect with a new run only

@@ -9,6 +9,7 @@
 
 #include <pm/ids.hpp>
 #include <pm/record.hpp>
+#include <pm/run_limits.hpp>
 
 // The seam between supervision and the operating system. The keeper's client
 // (`keeper_host`) is the real one; tests use `fake_host`.
@@ -37,7 +38,8 @@ struct spawn_request {
   std::optional<int> umask;
   std::optional<int> nice;
   std::vector<resource_limit> limits;
-  bool stdin_pipe = false;          // else /dev/null
+  run_limits allowed;      // enforced only as far as `run_events::limited` says
+  bool stdin_pipe = false; // else /dev/null
   std::shared_ptr<unique_fd> input; // the child's stdin instead of either
   output_mode output = output_mode::log;
   std::string log_file; // absolute; used with output_mode::log
@@ -55,7 +57,8 @@ struct spawn_request {
 struct run_exit {
   exit_status exit;
   timestamp at;
-  bool group_alive = false;            // others of its process group live on
+  bool group_alive = false; // others of its process group live on
+  bool over_memory = false; // the kernel killed it for its `allowed` memory
   std::optional<call_failure> failure; // of a task that threw
   std::string stdout_text;             // with output_mode::capture
   std::string stderr_text;
@@ -68,9 +71,10 @@ struct run_exit {
   static auto fields(Self& x, Visit&& visit) {
     return visit(
       field("exit", x.exit), field("at", x.at),
-      field("group_alive", x.group_alive), field("failure", x.failure),
-      field("stdout", x.stdout_text), field("stderr", x.stderr_text),
-      field("stdout_cut", x.stdout_cut), field("stderr_cut", x.stderr_cut));
+      field("group_alive", x.group_alive), field("over_memory", x.over_memory),
+      field("failure", x.failure), field("stdout", x.stdout_text),
+      field("stderr", x.stderr_text), field("stdout_cut", x.stdout_cut),
+      field("stderr_cut", x.stderr_cut));
   }
 };
 
@@ -91,7 +95,8 @@ struct held_run {
 };
 
 // What a host tells about one run. Called on the loop's thread, in the order
-// spawned (or spawn_failed), output..., exited, group_gone.
+// spawned (or spawn_failed), output..., exited, group_gone; limited before
+// exited.
 class run_events {
 public:
   virtual ~run_events() = default;
@@ -102,6 +107,10 @@ public:
   // The run never began; nothing else follows. The text names the stage, the
   // value and errno's words.
   virtual void spawn_failed(const error& why) = 0;
+
+  // The kernel holds the run to these of its limits. Follows `spawned`, an
+  // adoption and `process_host::limit`; not told: to none.
+  virtual void limited(const held_limits&) {}
 
   // A chunk of output (output_mode::stream only).
   virtual void output(stream which, std::string chunk) = 0;
@@ -160,6 +169,9 @@ public:
 
   // Gives back credit for streamed output; see `stream_window`.
   virtual void consumed(const run_id& run, stream which, size_t bytes) = 0;
+
+  // Other limits from now on, instead of those that it was spawned with.
+  virtual void limit(const run_id& run, const run_limits& allowed) = 0;
 
   // The exit is durable: nobody needs to remember the run any longer.
   virtual void acknowledge(const run_id& run) = 0;

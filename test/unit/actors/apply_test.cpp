@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(a_diff_names_the_key_that_restarts) {
   BOOST_REQUIRE(keys.size() == 2u);
   BOOST_TEST(keys[0].key == "environment.PORT");
   BOOST_TEST(keys[0].restarts);
-  BOOST_TEST(keys[1].key == "restart_delay_ms");
+  BOOST_TEST(keys[1].key == "restart_delay");
   BOOST_TEST(!keys[1].restarts);
   BOOST_TEST(host.spawn_count("web") == 1u);
 }

@@ -186,6 +186,53 @@ BOOST_AUTO_TEST_CASE(new_limits_hold_for_the_run_that_is_there) {
   redefine(with({}));
   BOOST_TEST(meter.runs.empty());
   BOOST_TEST(view("web").run_id == run_id);
+  host.kernel_limits = true;
+  redefine(with(limit_bytes));
+  BOOST_TEST(host.last("web").request.allowed.memory_bytes.value()
+             == limit_bytes);
+  BOOST_TEST(meter.runs.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_the_kernel_holds_is_not_measured) {
+  host.kernel_limits = true;
+  define("web", with(limit_bytes, 0.5));
+  BOOST_TEST(meter.runs.empty());
+  auto& request = host.last("web").request;
+  BOOST_TEST(request.allowed.memory_bytes.value() == limit_bytes);
+  BOOST_TEST(request.allowed.cores.value() == 0.5);
+  // One of the two only.
+  host.last("web").events->limited({.memory = true, .cpu = false});
+  run();
+  BOOST_REQUIRE(meter.runs.size() == 1u);
+  meter.say(limit_bytes * 2);
+  run();
+  BOOST_TEST((status_of("web") == status::running));
+}
+
+BOOST_AUTO_TEST_CASE(a_kill_by_the_kernel_is_a_restart_for_memory) {
+  host.kernel_limits = true;
+  define("web", with(limit_bytes));
+  witness.said = "perhaps the OOM killer";
+  host.end(host.last("web"), {exit_reason::signaled, {}, SIGKILL}, true);
+  run();
+  auto now = view("web");
+  BOOST_TEST((now.status == status::backoff));
+  BOOST_TEST((now.cause == cause::memory_limit));
+  BOOST_TEST(now.status_text
+             == "memory_limit: the kernel has ended it, the limit is 100.0 MB; "
+                "restarts in 5s");
+  BOOST_TEST(witness.asked == 0);
+  advance(5s);
+  BOOST_TEST(view("web").restart_count == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_shell_that_passes_a_kill_on_is_looked_into) {
+  define("web", with({}));
+  witness.said = "perhaps the OOM killer";
+  host.exit("web", 137);
+  run();
+  BOOST_TEST(view("web").status_text
+             == "restarts in 5s; perhaps the OOM killer");
 }
 
 BOOST_AUTO_TEST_CASE(a_kill_that_nobody_asked_for_is_looked_into) {

@@ -186,6 +186,53 @@ BOOST_AUTO_TEST_CASE(start_defines_what_stands_behind_the_dashes) {
        R"("log":{"file":"/tmp/w.log"}},"working_dir":"/srv","wait":true})");
 }
 
+BOOST_AUTO_TEST_CASE(start_sets_any_key_of_the_config) {
+  node.on_reply("start", fmt::format("[{}]", outcome(web, true)));
+  auto out = pmctl({"start",
+                    "--name",
+                    "web",
+                    "--cwd",
+                    "/",
+                    "--log-file",
+                    "/w.log",
+                    "--set",
+                    "log.size_max=50MB",
+                    "--set",
+                    "memory_limit=1000",
+                    "--set",
+                    "schedule.interval=1h",
+                    "--set",
+                    "secrets=[\"A\"]",
+                    "--set",
+                    "labels.a=b=c",
+                    "--set",
+                    "essential=true",
+                    "--",
+                    "x"});
+  BOOST_TEST(out.code == 0);
+  BOOST_TEST(params("start")
+             == R"({"name":"web","spec":{"command":["x"],)"
+                R"("log":{"file":"/w.log","size_max":"50MB"},)"
+                R"("memory_limit":1000,"schedule":{"interval":"1h"},)"
+                R"("secrets":["A"],"labels":{"a":"b=c"},"essential":true},)"
+                R"("working_dir":"/","wait":true})");
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_cannot_be_set_is_said) {
+  for (auto* word : {"essential", "=x"}) {
+    auto out = pmctl({"start", "--name", "w", "--set", word, "--", "x"});
+    BOOST_TEST(out.code == 2);
+    BOOST_TEST(out.err.find(std::string{"--set "} + word + ": KEY=VALUE")
+                 != std::string::npos,
+               out.err);
+  }
+  auto out = pmctl({"start", "--name", "w", "--set", "command.x=1", "--", "x"});
+  BOOST_TEST(out.code == 2);
+  BOOST_TEST(out.err.find("what 'x' is in is no object") != std::string::npos,
+             out.err);
+  BOOST_TEST(node.seen("start").empty());
+}
+
 BOOST_AUTO_TEST_CASE(wait_exits_as_what_it_waited_for) {
   node.on_reply("wait", to_json(job));
   BOOST_TEST(pmctl({"wait", "job"}).code == 3);
