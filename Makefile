@@ -46,7 +46,7 @@ asan: build/asan/build.ninja
 	@cd build/asan && $(CTEST) -L 'unit|sim|faults' -LE torture
 
 tsan: build/tsan/build.ninja
-	@ninja -C build/tsan
+	@ninja -C build/tsan thread_tests
 	@cd build/tsan && $(CTEST) -L threads -LE torture
 
 fuzz: setup-all build/fuzz/build.ninja

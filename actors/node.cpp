@@ -85,9 +85,8 @@ public:
     return host_->dropped_bytes(run);
   }
 
-  void define_task(const std::string& handle_id, task_body body,
-                   std::optional<milliseconds> interval) override {
-    tasks_->define(handle_id, {std::move(body), interval});
+  void define_task(const std::string& handle_id, task_plan plan) override {
+    tasks_->define(handle_id, std::move(plan));
   }
 
   std::function<void()>

@@ -46,6 +46,9 @@ function(pm_test name)
     PM_SOURCE_DIR="${pm_SOURCE_DIR}")
   target_include_directories(${name} PRIVATE ${pm_SOURCE_DIR}
     ${pm_SOURCE_DIR}/test)
+  if(TARGET pm_caf_handovers AND ("pm" IN_LIST arg_LIBS))
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:pm_caf_handovers>)
+  endif()
   add_test(NAME ${name} COMMAND ${name} --log_level=test_suite
     --report_level=short)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}"

@@ -129,7 +129,8 @@ process_manager::start_async_task(task_body body, task_options options,
   definition.spec.command = {interval ? "every " + format_duration(*interval)
                                       : "once"};
   if (impl_->node)
-    impl_->node->define_task(definition.handle_id, std::move(body), interval);
+    impl_->node->define_task(definition.handle_id,
+                             {std::move(body), interval, options.timeout});
   return start_process(definition, options.correlation_id);
 }
 

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <unistd.h>
+#include <utility>
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -12,6 +13,11 @@
 namespace pm {
 
 namespace {
+
+using clock = std::chrono::steady_clock;
+
+// How long a task that was asked to stop for its timeout may take.
+constexpr milliseconds overdue_grace{10'000};
 
 timestamp wall_clock() {
   return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
@@ -49,6 +55,7 @@ public:
 
   void begin() {
     to_->spawned(own_identity(), wall_clock());
+    begin_time();
     if (plan_.body.spawn())
       return begin_actor();
     with_host([this](task_host& host) {
@@ -114,8 +121,61 @@ private:
     });
   }
 
+  // -- its timeout ------------------------------------------------------------
+
+  void begin_time() {
+    if (!plan_.timeout)
+      return;
+    auto due = clock::now() + *plan_.timeout;
+    {
+      std::lock_guard guard{mutex_};
+      overdue_at_ = due;
+      if (std::exchange(timer_runs_, true))
+        return;
+    }
+    look_at(due);
+  }
+
+  void end_time() {
+    std::lock_guard guard{mutex_};
+    overdue_at_.reset();
+  }
+
+  // One timer at a time, however often the task comes again.
+  void look_at(clock::time_point due) {
+    with_host([&](task_host& host) {
+      host.runner().post_at(due, [self = weak_from_this()] {
+        if (auto me = self.lock())
+          me->look_at_timeout();
+      });
+    });
+  }
+
+  void look_at_timeout() {
+    clock::time_point due;
+    auto is_overdue = false;
+    {
+      std::lock_guard guard{mutex_};
+      timer_runs_ = overdue_at_.has_value() && !has_ended_;
+      if (!timer_runs_)
+        return;
+      is_overdue = clock::now() >= *overdue_at_;
+      if (is_overdue)
+        overdue_at_ = clock::now() + overdue_grace;
+      due = *overdue_at_;
+    }
+    if (is_overdue && timed_out_.exchange(true))
+      return give_up();
+    if (is_overdue)
+      stop();
+    look_at(due);
+  }
+
+  // -- its work ---------------------------------------------------------------
+
   void once() {
-    waits_ = false;
+    if (waits_.exchange(false))
+      begin_time();
     if (stopped_.stop_requested())
       return end({exit_reason::exited, 0, {}}, {});
     try {
@@ -139,6 +199,7 @@ private:
       std::lock_guard guard{mutex_};
       current_.reset();
     }
+    end_time();
     if (stopped_.stop_requested())
       return end({exit_reason::exited, 0, {}}, {});
     if (!x)
@@ -149,7 +210,7 @@ private:
     if (stopped_.stop_requested() && waits_.exchange(false))
       return end({exit_reason::exited, 0, {}}, {});
     with_host([this](task_host& host) {
-      host.runner().post_at(std::chrono::steady_clock::now() + *plan_.interval,
+      host.runner().post_at(clock::now() + *plan_.interval,
                             [self = weak_from_this()] {
                               if (auto me = self.lock(); me && me->waits_)
                                 me->once();
@@ -170,6 +231,15 @@ private:
     exit.exit = how;
     exit.at = wall_clock();
     exit.failure = std::move(why);
+    if (timed_out_) {
+      exit.exit = {exit_reason::timeout, how.code, how.signal};
+      if (!exit.failure)
+        exit.failure =
+          call_failure{"pm.Timeout",
+                       fmt::format("it took longer than {}",
+                                   format_duration(*plan_.timeout)),
+                       {}};
+    }
     auto self = shared_from_this();
     with_host([this](task_host& host) { host.forget(run_); });
     to_->exited(std::move(exit));
@@ -186,6 +256,9 @@ private:
   std::mutex mutex_;
   std::optional<async<void>> current_;
   caf::actor actor_;
+  std::atomic<bool> timed_out_{false};
+  bool timer_runs_ = false;
+  std::optional<clock::time_point> overdue_at_; // none: it waits, or no timeout
 };
 
 task_host::task_host(caf::actor_system& system, process_host& processes,

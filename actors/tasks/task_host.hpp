@@ -15,12 +15,6 @@
 
 namespace pm {
 
-// A task and how often it is run.
-struct task_plan {
-  task_body body;
-  std::optional<milliseconds> interval; // none: once
-};
-
 // The host of runs that are tasks inside this program; those of all other
 // kinds it hands on. A stop signal asks a task to stop; SIGKILL gives up on
 // one that does not. Any thread.

@@ -65,6 +65,52 @@ BOOST_AUTO_TEST_CASE(a_coroutine_is_cancelled_where_it_waits) {
   BOOST_TEST(value_of(pm.get_status("sleeper")).exit_code.value() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(
+  a_task_that_takes_too_long_is_asked_to_stop_and_has_failed) {
+  auto& pm = open();
+  std::atomic<bool> was_told{false};
+  value_of(pm.start_async_task(
+    [&was_told]() -> pm::async<void> {
+      auto slept = co_await pm::sleep_for(1000s);
+      was_told = !slept;
+    },
+    {.handle_id = "slow",
+     .restart = pm::restart_mode::never,
+     .timeout = 50ms}));
+  value_of(pm.start_async_task(
+    [](std::stop_token stopped) {
+      while (!stopped.stop_requested())
+        std::this_thread::sleep_for(1ms);
+    },
+    {.handle_id = "hog", .restart = pm::restart_mode::never, .timeout = 50ms}));
+  for (auto name : {"slow", "hog"}) {
+    auto ended = value_of(pm.wait_for_process(name));
+    BOOST_TEST(to_string(ended.status) == "failed");
+    BOOST_TEST(to_string(ended.reason.value()) == "timeout");
+    BOOST_REQUIRE(ended.failure.has_value());
+    BOOST_TEST(ended.failure->type == "pm.Timeout");
+    BOOST_TEST(ended.failure->message == "it took longer than 50ms");
+  }
+  BOOST_TEST(was_told);
+}
+
+BOOST_AUTO_TEST_CASE(each_time_of_a_task_has_its_timeout) {
+  auto& pm = open();
+  std::atomic<int> times{0};
+  value_of(pm.start_async_task(
+    [&times]() -> pm::async<void> {
+      if (++times % 20 == 0) // once in a while
+        co_await pm::sleep_for(1000s);
+    },
+    {.handle_id = "tick", .timeout = 100ms}, 10ms));
+  // In all it takes longer than that; one time is overdue, and policy begins
+  // it again.
+  BOOST_TEST(wait_until([&] { return times > 45; }));
+  auto tick = value_of(pm.get_status("tick"));
+  BOOST_TEST(tick.restart_count == 2);
+  BOOST_TEST(to_string(tick.status) == "running");
+}
+
 BOOST_AUTO_TEST_CASE(a_coroutine_runs_commands_and_goes_on_in_its_thread) {
   auto& pm = open();
   std::atomic<bool> same_thread{false};

@@ -68,11 +68,9 @@ public:
 
   virtual const std::string& state_dir() const = 0;
 
-  // What the task of this handle id does, from its next start on: once, or
-  // again so long after each time. It is started as every process is, by a
-  // definition of kind::task. Any thread.
-  virtual void define_task(const std::string& handle_id, task_body body,
-                           std::optional<milliseconds> interval) = 0;
+  // What the task of this handle id does, from its next start on. It is started
+  // as every process is, by a definition of kind::task. Any thread.
+  virtual void define_task(const std::string& handle_id, task_plan plan) = 0;
 
   // Calls a function in a warm worker: of this program, by its registered name
   // (kind::function; `args` a JSON array), or of Python ("module:function";

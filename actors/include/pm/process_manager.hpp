@@ -102,6 +102,9 @@ struct task_options {
   std::string_view handle_id; // empty: made up
   name_values labels;
   restart_mode restart = restart_mode::on_failure;
+  // What takes longer, or one of its times with an interval, is asked to stop
+  // and has failed, with the reason timeout.
+  std::optional<milliseconds> timeout;
   std::string_view correlation_id;
 };
 

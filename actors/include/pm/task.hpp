@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <type_traits>
 
@@ -69,6 +71,14 @@ private:
 
   coroutine run_;
   spawner spawn_;
+};
+
+// A task, and how it is run.
+struct task_plan {
+  task_body body;
+  std::optional<std::chrono::milliseconds> interval; // none: once
+  // The most that it, or each of its times, may take; none: no limit.
+  std::optional<std::chrono::milliseconds> timeout;
 };
 
 } // namespace pm
