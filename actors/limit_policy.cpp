@@ -20,7 +20,7 @@ std::optional<double> average(limit_watch& watch, std::chrono::microseconds cpu,
   all.push_back({now, cpu});
   // One that is at least as old as the window stays.
   while (all.size() > 1 && now - all[1].at >= cpu_window)
-    all.pop_front();
+    all.erase(all.begin());
   auto span = now - all.front().at;
   if (span < cpu_window)
     return std::nullopt;

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <pm/run_limits.hpp>
 #include <pm/spec.hpp>
@@ -25,9 +25,9 @@ struct limit_watch {
   };
 
   bool is_on = false;
-  held_limits held;       // by the kernel: nobody has to measure these
-  std::deque<sample> cpu; // of the last `cpu_window`, the oldest first
-  std::string over_cpu;   // what was told of it; empty: it is within
+  held_limits held;        // by the kernel: nobody has to measure these
+  std::vector<sample> cpu; // of the last `cpu_window`, the oldest first
+  std::string over_cpu;    // what was told of it; empty: it is within
 };
 
 // What a sample has changed.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -224,6 +223,7 @@ private:
   void note_end(const exit_status& exit, timestamp at);
   void publish(status from);
   void keep_intent();
+  void take_end(registry_change& to);
   void acknowledge(run_id run);
   void after_sync(std::function<void(const caf::error*)> then,
                   bool soon = true);
@@ -281,17 +281,17 @@ private:
   bool is_over_ = false;        // reaped, something beside it is not
   bool post_stop_done_ = false; // or begun
   uint64_t concluding_ = 0;
-  std::string request_id_;         // goes with the next write
-  std::optional<asker> end_asked_; // who asked for the end of this run
-  std::optional<ended_run> ended_; // goes with the next write
+  std::string request_id_;           // goes with the next write
+  std::optional<asker> end_asked_;   // who asked for the end of this run
+  std::unique_ptr<ended_run> ended_; // goes with the next write
   // While a start that a client asked for is being written: what was before.
-  std::optional<process_state> before_start_;
-  std::optional<run_exit> exit_;    // reaped, the group lives on
+  std::unique_ptr<process_state> before_start_;
+  std::unique_ptr<run_exit> exit_;  // reaped, the group lives on
   std::optional<run_id> ended_run_; // the keeper may forget it once durable
   std::vector<waiter> start_waiters_;
   std::vector<waiter> stop_waiters_;
-  std::deque<caf::typed_response_promise<bool>> feeders_; // in order
-  std::optional<one_run> run_;
+  std::vector<caf::typed_response_promise<bool>> feeders_; // in order
+  std::unique_ptr<one_run> run_;
 };
 
 // How a supervisor begins: with a new definition, or with a restored record.

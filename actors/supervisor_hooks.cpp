@@ -132,7 +132,7 @@ bool supervisor_state::has_runs_beside() const {
 
 // The process has been reaped. What runs beside it ends, then comes post_stop.
 void supervisor_state::conclude(run_exit how) {
-  exit_ = std::move(how);
+  exit_ = std::make_unique<run_exit>(std::move(how));
   is_over_ = true;
   post_stop_done_ = false;
   kill_hooks(true);

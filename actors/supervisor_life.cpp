@@ -224,7 +224,7 @@ void supervisor_state::exited(const std::string& run, run_exit how) {
     return leave_alone();
   if (record_.state.status == status::stopping && how.group_alive
       && scope() != signal_scope::one_process) {
-    exit_ = std::move(how);
+    exit_ = std::make_unique<run_exit>(std::move(how));
     step(life_event::group_left);
     return;
   }

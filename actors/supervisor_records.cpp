@@ -15,6 +15,12 @@ constexpr milliseconds record_retry_delay{1000};
 
 } // namespace
 
+// The run that has ended goes with one write only.
+void supervisor_state::take_end(registry_change& to) {
+  if (auto ended = std::exchange(ended_, nullptr))
+    to.ended = std::move(*ended);
+}
+
 // Writes the state, with the definition if that is new. The write before a
 // spawn is its intent: the spawn follows when it was taken.
 void supervisor_state::persist(after_write then) {
@@ -25,7 +31,7 @@ void supervisor_state::persist(after_write then) {
     change.definition = record_.definition;
   is_stored_ = true;
   change.state = record_.state;
-  change.ended = std::exchange(ended_, std::nullopt);
+  take_end(change);
   change.request_id = std::exchange(request_id_, {});
   auto is_intent = spawn_pending_ && !spawn_written_;
   spawn_written_ = spawn_pending_;
@@ -62,7 +68,7 @@ void supervisor_state::intent_written(const error* why_not) {
   if (!spawn_pending_)
     return;
   spawn_pending_ = false;
-  auto before = std::exchange(before_start_, std::nullopt);
+  auto before = std::exchange(before_start_, nullptr);
   if (record_.state.status == status::stopping)
     fail_spawn({ec::cancelled, "stopped before it began"});
   else if (why_not == nullptr)
@@ -119,7 +125,7 @@ void supervisor_state::note_end(const exit_status& exit, timestamp at) {
     run.ended = *end_asked_;
   else if (state.status == status::stopping && !timed_out_)
     run.ended = state.asked; // asked of the node before this one
-  ended_ = std::move(run);
+  ended_ = std::make_unique<ended_run>(std::move(run));
 }
 
 void supervisor_state::publish(status from) {
@@ -198,7 +204,7 @@ void supervisor_state::forget() {
   registry_change change;
   change.handle_id = id();
   change.removal = true;
-  change.ended = std::exchange(ended_, std::nullopt);
+  take_end(change);
   write(std::move(change), [](const error*) {});
   self_->send(manager_, removed_atom::value, id());
   leaving_ = true;

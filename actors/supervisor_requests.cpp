@@ -31,7 +31,7 @@ supervisor_state::outcome supervisor_state::start(request_context by) {
     return promise;
   }
   if (state.status != status::stopping)
-    before_start_ = state;
+    before_start_ = std::make_unique<process_state>(state);
   note(by);
   state.wanted = true;
   state.held_down = false;
@@ -59,11 +59,12 @@ caf::typed_response_promise<process_result>
 supervisor_state::run(run_request what, output_listener to,
                       request_context by) {
   auto promise = self_->make_response_promise<process_result>();
-  before_start_ = record_.state;
+  before_start_ = std::make_unique<process_state>(record_.state);
   note(by);
   record_.state.wanted = true;
   record_.state.removable = true;
-  run_.emplace(one_run{promise, std::move(what), std::move(to), {}, {}});
+  run_ = std::make_unique<one_run>(
+    one_run{promise, std::move(what), std::move(to), {}, {}});
   step(life_event::start);
   return promise;
 }
@@ -276,7 +277,7 @@ void supervisor_state::fed(const error& outcome) {
   if (feeders_.empty())
     return;
   auto promise = std::move(feeders_.front());
-  feeders_.pop_front();
+  feeders_.erase(feeders_.begin());
   if (outcome.code == ec::none)
     promise.deliver(true);
   else

@@ -53,7 +53,7 @@ public:
 
   bool read(char* to, size_t size) {
     while (size > 0) {
-      auto ready = std::min(size, buffer_.size() - at_);
+      auto ready = std::min(size, end_ - at_);
       std::memcpy(to, buffer_.data() + at_, ready);
       at_ += ready;
       to += ready;
@@ -66,19 +66,19 @@ public:
 
 private:
   bool fill() {
-    buffer_.resize(64u << 10);
     ssize_t count;
     do
       count = ::read(fd_, buffer_.data(), buffer_.size());
     while (count < 0 && errno == EINTR);
-    buffer_.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    end_ = static_cast<size_t>(std::max<ssize_t>(count, 0));
     at_ = 0;
     return count > 0;
   }
 
   int fd_;
-  std::string buffer_;
-  size_t at_ = 0;
+  std::vector<char> buffer_ = std::vector<char>(64u << 10);
+  size_t at_ = 0;  // of what has been read
+  size_t end_ = 0; // of it
 };
 
 void write_all(int fd, std::string_view bytes) {

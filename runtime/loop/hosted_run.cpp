@@ -166,8 +166,7 @@ void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
   start_ticks_ = report.start_ticks;
   spawned_at_ = report.spawned_at;
   pidfd_ = std::move(pidfd);
-  request_.argv = {};
-  request_.environment = {};
+  drop_words();
   request_.input.reset();
   for (auto& pipe : pipes_)
     if (pipe)
@@ -177,6 +176,12 @@ void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
   to_->spawned(who(), spawned_at_);
   if (held_ != held_limits{})
     to_->limited(held_);
+}
+
+// What only the beginning of it needs, memory and all: `= {}` would keep that.
+void hosted_run::drop_words() {
+  std::vector<std::string>{}.swap(request_.argv);
+  std::vector<std::string>{}.swap(request_.environment);
 }
 
 void hosted_run::on_failed(const error& why) {
@@ -201,8 +206,7 @@ void hosted_run::adopt(const keeper::run_report& report,
       !place_.cgroup_home.empty() && is_cgroup(group))
     cgroup_ = std::move(group);
   limit(request_.allowed);
-  request_.argv = {};
-  request_.environment = {};
+  drop_words();
   size_t next = 0;
   if (report.outcome == keeper::outcome::live)
     pidfd_ = fds.take(next++);

@@ -110,6 +110,7 @@ private:
 
   struct loan;
 
+  void drop_words();
   expected<void> make_pipes();
   expected<void> take_output(stream which, unique_fd pipe);
   void forget_pipes() noexcept;

@@ -83,7 +83,7 @@ void stdin_writer::on_writable() {
 }
 
 void stdin_writer::finish(expected<void> outcome) {
-  bytes_ = {};
+  std::string{}.swap(bytes_);
   if (auto done = std::exchange(done_, {}))
     loop_.post([done = std::move(done), outcome = std::move(outcome)] {
       done(outcome);

@@ -25,7 +25,9 @@ inline uint64_t decode_anything(std::span<const std::byte> frame) {
     for (size_t i = 0; i < x->body.group_count; ++i)
       sum += group_at(*x, i);
     auto at = x->strings;
-    for (uint32_t i = 0; i <= x->body.argc + x->body.envc; ++i) {
+    auto has_cgroup = (x->body.flags & spawn_cgroup) != 0;
+    auto count = 1 + x->body.argc + x->body.envc + (has_cgroup ? 1 : 0);
+    for (uint32_t i = 0; i < count; ++i) {
       std::string_view text{at};
       sum += text.size();
       at += text.size() + 1;

@@ -148,10 +148,12 @@ BOOST_FIXTURE_TEST_CASE(orphans_are_reaped, container) {
 
 BOOST_FIXTURE_TEST_CASE(sigterm_ends_all_in_order, container) {
   start(
-    R"("web": {"command": "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done"})");
+    R"("web": {"command": "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"})");
+  auto path = directory.file("state/logs/web.log");
+  BOOST_REQUIRE(wait_until([&] { return read_file(path) == "up\n"; }));
   ::kill(init(), SIGTERM);
   BOOST_TEST(wait_for_end() == 0);
-  auto log = read_file(directory.file("state/logs/web.log"));
+  auto log = read_file(path);
   BOOST_TEST(log.find("bye\n") != log.npos, log);
 }
 

@@ -88,6 +88,14 @@ BOOST_AUTO_TEST_CASE(the_log_of_a_spawn_stands_behind_its_environment) {
   BOOST_REQUIRE(view);
   BOOST_CHECK_EQUAL(log_path_of(*view), order.log_file);
   BOOST_CHECK_EQUAL(strings_of(*view)[5], "B=");
+  order.cgroup_file = "/cg/cgroup.procs";
+  auto grouped = encode_spawn(order);
+  view = decode_spawn_body(body_of(grouped->bytes));
+  BOOST_REQUIRE(view);
+  BOOST_CHECK((view->body.flags & spawn_cgroup) != 0);
+  BOOST_CHECK_EQUAL(strings_of(*view)[6], order.cgroup_file);
+  BOOST_CHECK_EQUAL(log_path_of(*view), order.log_file);
+  order.cgroup_file.clear();
   order.log_file.clear();
   auto without = encode_spawn(order);
   BOOST_CHECK_EQUAL(log_path_of(*decode_spawn_body(body_of(without->bytes))),
