@@ -53,9 +53,11 @@ expected<call_result> to_result(const std::string& name,
   auto failure = from_json<call_failure>(reply->body);
   if (!failure)
     return bad(failure.error());
-  return fail(ec::call_failed, "call of '{}': {}: {}{}{}", name, failure->type,
-              failure->message, failure->traceback.empty() ? "" : "\n",
-              failure->traceback);
+  return fail(ec::call_failed, "call of '{}': {}: {}{}{}{}", name,
+              failure->type, failure->message,
+              failure->traceback.empty() ? "" : "\n", failure->traceback,
+              calls::last_words({std::move(result.stdout_text),
+                                 std::move(result.stderr_text)}));
 }
 
 } // namespace

@@ -232,13 +232,10 @@ void pool_worker::exited(run_exit how) {
   error why;
   if (call_) {
     pool_->blame(call_->body);
-    constexpr size_t words_max = 2000;
-    auto& words = how.stderr_text;
-    words.erase(0, words.size() - std::min(words.size(), words_max));
     why = {ec::call_failed,
-           fmt::format("its worker ended in the middle of the call: {}{}{}",
+           fmt::format("its worker ended in the middle of the call: {}{}",
                        describe(how.exit),
-                       words.empty() ? "" : "; it said: ", words)};
+                       last_words({how.stdout_text, how.stderr_text}))};
   }
   be_reaped();
   fail(why);

@@ -20,6 +20,19 @@ uint64_t hash_of(const std::string& body) {
 
 } // namespace
 
+std::string last_words(const run_output& printed) {
+  constexpr size_t words_max = 2000;
+  std::string result;
+  for (std::string_view text : {printed.stdout_text, printed.stderr_text}) {
+    text.remove_prefix(text.size() - std::min(text.size(), words_max));
+    if (text.empty())
+      continue;
+    result += result.empty() ? "; it said: " : "\n";
+    result += text;
+  }
+  return result;
+}
+
 worker_pool::worker_pool(event_loop& loop, process_host& host,
                          worker_command command, pool_limits limits)
   : loop_(loop),

@@ -51,6 +51,10 @@ struct call_reply {
 
 using reply_fn = std::function<void(expected<call_reply>)>;
 
+// The end of what a failed call has printed, for the text of its error: as in
+// "; it said: ...", 2,000 bytes of each stream at most; empty if it was silent.
+std::string last_words(const run_output& printed);
+
 // Belongs to the loop's thread. A worker that dies, breaks the protocol or
 // exceeds the time of a call takes that call with it and no other; a call that
 // has killed `poison_max` workers is refused from then on.

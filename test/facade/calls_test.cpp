@@ -103,8 +103,10 @@ BOOST_AUTO_TEST_CASE(what_it_throws_comes_back_by_type_and_text) {
   auto& pm = open();
   auto why = error_of(pm.run_function<print_and_throw>());
   BOOST_TEST(to_string(why.code) == "call_failed");
-  BOOST_TEST(why.text.find("std::out_of_range: no such row")
-             != std::string::npos);
+  BOOST_TEST(why.text.find("std::out_of_range: no such row; it said: about to "
+                           "fail\n")
+               != std::string::npos,
+             why.text);
 }
 
 BOOST_AUTO_TEST_CASE(arguments_that_do_not_fit_are_told) {
