@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "test/support/daemon_fixture.hpp"
+#include "test/support/groups_permitted.hpp"
 
 // Limits of real processes, and what is shown of their use.
 
@@ -141,6 +141,19 @@ BOOST_AUTO_TEST_CASE(a_kill_by_somebody_is_no_accusation) {
   ::kill(pid_of("web"), SIGKILL);
   BOOST_TEST(wait_for_status("web", "failed"));
   BOOST_TEST(text_of("web", "status_text") == "");
+}
+
+// By the kernel where its controllers can be had, else by measuring.
+BOOST_AUTO_TEST_CASE(limits_hold_in_groups_of_their_own,
+                     *boost::unit_test::precondition(groups_are_permitted)) {
+  auto limit = R"("memory_limit": "40MB",)";
+  start(R"({"node": {"cgroups": "on"}, "processes": {)"
+        + user("grows", "child memory 60", limit) + ","
+        + user("within", "memory 20", limit) + "}}");
+  BOOST_TEST(is_restarted_for_memory("grows"));
+  auto why = ctl({"why", "grows"}).out;
+  BOOST_TEST(why.find("memory_limit: ") != std::string::npos, why);
+  BOOST_TEST(number_of("within", "restart_count") == 0);
 }
 
 // Where this user may make a cgroup with a memory limit.

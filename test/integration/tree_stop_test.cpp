@@ -7,8 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "runtime/os/cgroup.hpp"
-#include "test/support/daemon_fixture.hpp"
+#include "test/support/groups_permitted.hpp"
 
 // A stop ends the whole tree, and nobody else.
 
@@ -96,20 +95,6 @@ struct tree_fixture : daemon_fixture {
   std::vector<int> all;
   int other = 0;
 };
-
-boost::test_tools::assertion_result
-groups_are_permitted(boost::unit_test::test_unit_id) {
-  temporary_directory directory;
-  auto home = pm::make_cgroup_home(directory.path());
-  if (home) {
-    pm::remove_cgroup(*home + "/probe");
-    pm::remove_cgroup(*home);
-  }
-  boost::test_tools::assertion_result result{home.has_value()};
-  if (!home)
-    result.message() << home.error().text;
-  return result;
-}
 
 } // namespace
 
