@@ -37,6 +37,15 @@ expected<void> set_key(rapidjson::Document& spec, std::string_view word) {
                 "--set {}: KEY=VALUE expected, as in memory_limit=200MB", word);
   auto& in = spec.GetAllocator();
   auto path = word.substr(0, equals);
+  auto first = path.substr(0, path.find('.'));
+  if (first == "command" || first == "python" || first == "function")
+    return fail(ec::invalid_argument,
+                "--set {}: what it runs stands behind '--', or in --python or "
+                "--function",
+                word);
+  auto value_word = word.substr(equals + 1);
+  auto is_text =
+    path.starts_with("environment.") || path.starts_with("labels.");
   value* at = &spec;
   while (!path.empty()) {
     auto dot = path.find('.');
@@ -50,7 +59,7 @@ expected<void> set_key(rapidjson::Document& spec, std::string_view word) {
     path =
       dot == std::string_view::npos ? std::string_view{} : path.substr(dot + 1);
   }
-  *at = read_value(word.substr(equals + 1), in);
+  *at = is_text ? text_value(value_word, in) : read_value(value_word, in);
   return {};
 }
 

@@ -207,6 +207,8 @@ BOOST_AUTO_TEST_CASE(start_sets_any_key_of_the_config) {
                     "labels.a=b=c",
                     "--set",
                     "essential=true",
+                    "--set",
+                    "environment.PORT=80",
                     "--",
                     "x"});
   BOOST_TEST(out.code == 0);
@@ -214,7 +216,8 @@ BOOST_AUTO_TEST_CASE(start_sets_any_key_of_the_config) {
              == R"({"name":"web","spec":{"command":["x"],)"
                 R"("log":{"file":"/w.log","size_max":"50MB"},)"
                 R"("memory_limit":1000,"schedule":{"interval":"1h"},)"
-                R"("secrets":["A"],"labels":{"a":"b=c"},"essential":true},)"
+                R"("secrets":["A"],"labels":{"a":"b=c"},"essential":true,)"
+                R"("environment":{"PORT":"80"}},)"
                 R"("working_dir":"/","wait":true})");
 }
 
@@ -226,7 +229,13 @@ BOOST_AUTO_TEST_CASE(a_key_that_cannot_be_set_is_said) {
                  != std::string::npos,
                out.err);
   }
-  auto out = pmctl({"start", "--name", "w", "--set", "command.x=1", "--", "x"});
+  auto out = pmctl({"start", "--name", "w", "--set", "command=y", "--", "x"});
+  BOOST_TEST(out.code == 2);
+  BOOST_TEST(out.err.find("what it runs stands behind '--'")
+               != std::string::npos,
+             out.err);
+  out = pmctl({"start", "--name", "w", "--restart", "always", "--set",
+               "restart.x=1", "--", "x"});
   BOOST_TEST(out.code == 2);
   BOOST_TEST(out.err.find("what 'x' is in is no object") != std::string::npos,
              out.err);
