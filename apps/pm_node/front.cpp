@@ -24,7 +24,7 @@ constexpr auto look_pause = 50ms; // between two looks for the next node
 // How long the kernel may take to tell how a node ended that is not our child.
 constexpr auto patience = 3s;
 // How long nobody may be there who could start one.
-constexpr auto alone_limit = 1s;
+constexpr auto alone_limit = 500ms;
 // How long a keeper may take that starts the node; it waits 30 s at most.
 constexpr auto keeper_limit = 40s;
 constexpr auto missing_limit = 500ms; // of node.pid
@@ -135,7 +135,7 @@ std::optional<int> front::exit_code() {
     return std::nullopt;
   }
   for (auto until = clock::now() + patience; clock::now() < until;) {
-    if (auto how = exit_of_reaped(node_.get()))
+    if (auto how = exit_of_ended(node_pid_, node_.get()))
       return how->code;
     ::poll(nullptr, 0, 5);
   }
@@ -144,7 +144,8 @@ std::optional<int> front::exit_code() {
 
 bool front::keeper_lives() const {
   auto pid = pid_in(state_dir_ + "/keeper.pid");
-  return pid > 0 && read_start_ticks(pid).has_value();
+  auto stat = read_process_stat(pid);
+  return pid > 0 && stat && stat->state != 'Z'; // which nobody reaps, perhaps
 }
 
 // Waits for the node that the keeper starts.

@@ -163,7 +163,7 @@ void hosted_run::look_at_end() {
   auto now = clock::now();
   if (!end_seen_)
     end_seen_ = now;
-  auto how = pidfd_ ? exit_of_reaped(pidfd_.get()) : std::nullopt;
+  auto how = pidfd_ ? exit_of_ended(pid_, pidfd_.get()) : std::nullopt;
   if (!how && pidfd_ && now - *end_seen_ < end_limit) {
     timer_.arm(now + pause_);
     pause_ = std::min(pause_ * 2, group_pause_max);

@@ -51,6 +51,18 @@ int pidfd_signal(int pidfd, int signal, unsigned flags) {
   return result == 0 ? 0 : errno;
 }
 
+exit_status exit_of_status(int status) {
+  exit_status result;
+  if (WIFSIGNALED(status)) {
+    result.reason = exit_reason::signaled;
+    result.signal = WTERMSIG(status);
+  } else {
+    result.reason = exit_reason::exited;
+    result.code = WEXITSTATUS(status);
+  }
+  return result;
+}
+
 expected<void> signal_outcome(int error, int signal) {
   switch (error) {
   case 0:
@@ -171,19 +183,20 @@ bool has_ended(int pidfd) {
   return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) != 0;
 }
 
-std::optional<exit_status> exit_of_reaped(int pidfd) {
-  auto status = wait_status_of_reaped(pidfd);
-  if (!status)
+std::optional<exit_status> exit_of_ended(int pid, int pidfd) {
+  if (auto known = wait_status_of_reaped(pidfd))
+    return exit_of_status(*known);
+  auto text = read_small_file(fmt::format("/proc/{}/stat", pid));
+  auto behind = text ? text->rfind(')') : std::string::npos;
+  if (behind == std::string::npos || text->compare(behind, 3, ") Z") != 0)
     return std::nullopt;
-  exit_status result;
-  if (WIFSIGNALED(*status)) {
-    result.reason = exit_reason::signaled;
-    result.signal = WTERMSIG(*status);
-  } else {
-    result.reason = exit_reason::exited;
-    result.code = WEXITSTATUS(*status);
-  }
-  return result;
+  auto word = std::string_view{*text}.substr(text->find_last_of(' ') + 1);
+  int status = 0;
+  std::from_chars(word.data(), word.data() + word.size(), status);
+  // As long as it can be asked, the pid is no other's.
+  if (status == 0 || pidfd_signal(pidfd, 0, 0) != 0)
+    return std::nullopt;
+  return exit_of_status(status);
 }
 
 } // namespace pm

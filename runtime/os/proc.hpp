@@ -66,9 +66,11 @@ expected<void> send_group_signal(int pidfd, int pid, int signal);
 // True once the process of `pidfd` has ended (reaped or not).
 bool has_ended(int pidfd);
 
-// Asks the kernel how the reaped process of `pidfd` ended (PIDFD_GET_INFO,
-// kernel 6.15 or later). None while it is unknown: not ended, not yet reaped,
-// or an older kernel.
-std::optional<exit_status> exit_of_reaped(int pidfd);
+// How the process of `pidfd`, which has ended, did so. Of a reaped one the
+// kernel says it (PIDFD_GET_INFO, 6.15 or later); before, field 52 of
+// /proc/PID/stat (proc(5)), since its new parent may take its time to reap it.
+// To those who may not know that is 0, hence a 0 is believed only of the
+// reaped. None while it is unknown.
+std::optional<exit_status> exit_of_ended(int pid, int pidfd);
 
 } // namespace pm

@@ -69,22 +69,39 @@ BOOST_AUTO_TEST_CASE(a_pidfd_names_one_process_for_ever) {
   BOOST_CHECK(send_signal(pidfd->get(), 0).error().code == ec::not_running);
 }
 
-BOOST_AUTO_TEST_CASE(the_end_of_a_reaped_process_is_known_or_unknown) {
-  auto pid = ::fork();
-  if (pid == 0)
-    ::_exit(23);
-  auto pidfd = open_pidfd(pid);
-  BOOST_REQUIRE(pidfd);
-  ::waitpid(pid, nullptr, 0);
-  // A kernel before 6.15 does not tell; a wrong code is what must not be.
-  if (auto end = exit_of_reaped(pidfd->get()))
-    BOOST_CHECK(end->reason == exit_reason::exited && end->code == 23);
+BOOST_AUTO_TEST_CASE(the_end_of_a_process_is_known_or_unknown) {
+  auto begin = [](int code) {
+    auto pid = ::fork();
+    if (pid == 0)
+      ::_exit(code);
+    return pid;
+  };
+  auto is_over = [](int pid) {
+    siginfo_t ended{};
+    return ::waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT)
+           == 0;
+  };
+  for (auto code : {7, 0}) {
+    auto pid = begin(code);
+    auto pidfd = open_pidfd(pid);
+    BOOST_REQUIRE(pidfd);
+    BOOST_REQUIRE(is_over(pid));
+    // A zombie tells it, but for a 0, which may be none.
+    auto early = exit_of_ended(pid, pidfd->get());
+    BOOST_CHECK_EQUAL(early.has_value(), code != 0);
+    if (early)
+      BOOST_CHECK_EQUAL(early->code.value(), 7);
+    ::waitpid(pid, nullptr, 0);
+    if (auto end = exit_of_ended(pid, pidfd->get())) // a newer kernel
+      BOOST_CHECK_EQUAL(end->code.value(), code);
+  }
   sleeper child;
-  auto other = open_pidfd(child.pid);
-  BOOST_CHECK(!exit_of_reaped(other->get()));
-  child.end();
-  if (auto end = exit_of_reaped(other->get()))
-    BOOST_CHECK(end->signal == SIGKILL);
+  auto pidfd = open_pidfd(child.pid);
+  BOOST_CHECK(!exit_of_ended(child.pid, pidfd->get()));
+  ::kill(child.pid, SIGKILL);
+  BOOST_REQUIRE(is_over(child.pid));
+  BOOST_CHECK_EQUAL(exit_of_ended(child.pid, pidfd->get())->signal.value(),
+                    SIGKILL);
 }
 
 BOOST_AUTO_TEST_CASE(users_and_groups_become_numbers) {
