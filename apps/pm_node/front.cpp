@@ -171,7 +171,7 @@ next_node front::find_next() {
       missing_since = clock::now();
     else if (clock::now() - *missing_since > missing_limit)
       return next_node::was_not_wanted;
-    if (keeper_lives())
+    if (keeper_lives() || missing_since)
       until =
         std::min<clock::time_point>(clock::now() + alone_limit, last_moment);
     pass_signals(look_pause);
