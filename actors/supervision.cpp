@@ -134,12 +134,11 @@ make_spawn_request(const supervision& on, const process_record& record,
                    const std::map<std::string, std::string>& environment) {
   auto& [definition, state] = record;
   auto& spec = definition.spec;
-  auto variables = !environment.empty() ? environment
-                   : spec.clear_environment
-                     ? std::map<std::string, std::string>{}
-                     : on.environment;
-  for (auto& [name, value] : spec.environment)
-    variables[name] = value;
+  static const std::map<std::string, std::string> nothing;
+  auto& inherited = !environment.empty()     ? environment
+                    : spec.clear_environment ? nothing
+                                             : on.environment;
+  auto variables = spec.environment; // before what is inherited
   variables["PM_HANDLE_ID"] = definition.handle_id;
   variables["PM_RUN_ID"] = state.run_id.str();
   variables["PM_CORRELATION_ID"] = state.asked.correlation_id;
@@ -157,6 +156,10 @@ make_spawn_request(const supervision& on, const process_record& record,
   request.handle_id = definition.handle_id;
   request.kind = spec.kind;
   request.argv = spec.command;
+  request.environment.reserve(inherited.size() + variables.size());
+  for (auto& [name, value] : inherited)
+    if (!variables.contains(name))
+      request.environment.push_back(name + "=" + value);
   for (auto& [name, value] : variables)
     request.environment.push_back(name + "=" + value);
   request.working_dir = working_dir_of(on, spec);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/compile.h>
+
 namespace pm {
 
 namespace {
@@ -120,10 +122,11 @@ std::string format_timestamp(timestamp x) {
   auto day = std::chrono::floor<std::chrono::days>(seconds);
   std::chrono::year_month_day date{day};
   std::chrono::hh_mm_ss time{seconds - day};
-  return fmt::format(
-    "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-    time.hours().count(), time.minutes().count(), time.seconds().count(), ms);
+  return fmt::format(FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z"),
+                     static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()), time.hours().count(),
+                     time.minutes().count(), time.seconds().count(), ms);
 }
 
 namespace {
