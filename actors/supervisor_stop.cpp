@@ -40,6 +40,7 @@ std::string why_alive(const identity& who) {
 // -- the steps of a stop ------------------------------------------------------
 
 void supervisor_state::begin_stop() {
+  ++timer_; // a SIGKILL that was sent before it began is not waited for
   stop_step_ = 0;
   stop_text_.clear();
   kill_hooks(false);

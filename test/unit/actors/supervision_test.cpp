@@ -293,4 +293,28 @@ BOOST_AUTO_TEST_CASE(a_signal_goes_to_a_live_process_only) {
   BOOST_TEST((code_of(refused) == ec::not_running));
 }
 
+// Nobody was there for it: what is born then gets its own time to stop.
+BOOST_AUTO_TEST_CASE(a_kill_before_the_birth_is_not_waited_for) {
+  host.spawn_at_once = false;
+  host.obeys_term = false;
+  auto spec = simple_spec();
+  spec.shutdown.timeout = 5s;
+  define("web", spec);
+  stop("web", true);
+  stop("web", true); // SIGKILL, given up on after 10 s
+  restart("web");    // no haste any more
+  run();
+  advance(8s);
+  host.spawn_at_once = true;
+  host.finish_spawn(host.last("web"));
+  run();
+  BOOST_TEST(host.last("web").signals.back() == SIGCONT); // after SIGTERM
+  advance(3s);
+  BOOST_TEST((status_of("web") == status::stopping));
+  BOOST_TEST(view("web").status_text == "");
+  advance(2s);
+  BOOST_TEST((status_of("web") == status::running));
+  BOOST_TEST(host.spawn_count("web") == 2u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
