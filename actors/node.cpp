@@ -77,7 +77,7 @@ public:
 
   const std::string& state_dir() const override { return directory_->path(); }
 
-  int keeper_pid() const override { return keeper_pid_; }
+  int keeper_pid() const override { return is_alone_ ? 0 : keeper_pid_.load(); }
 
   usage_meter& usage() const override { return *senses_.usage; }
 
@@ -123,6 +123,7 @@ private:
   void dismiss();
   void end_calls();
   void keeper_lost(const error& why);
+  void seek_keeper();
 
   // The last word to the keeper, behind all acknowledgements.
   void say_goodbye() {
@@ -159,6 +160,8 @@ private:
   std::shared_ptr<registry_store> store_;
   std::shared_ptr<storage> files_;
   std::atomic<int> keeper_pid_{0};
+  loop_timer keeper_retry_;
+  std::atomic<bool> is_alone_{false}; // no keeper, and none could be started
   std::vector<held_run> held_;
   recovery_report found_;
   std::atomic<bool> is_wanted_end_{false};
@@ -248,11 +251,22 @@ expected<void> node_impl::open_host() {
 
 void node_impl::keeper_lost(const error& why) {
   note("warning keeper lost: " + why.text);
+  if (!keeper_retry_)
+    keeper_retry_ = loop().timer([this] { seek_keeper(); });
+  seek_keeper();
+}
+
+void node_impl::seek_keeper() {
   host_->reconnect([this](const expected<void>& again) {
     if (!again) {
-      note("error no keeper: " + again.error().text);
-      return;
+      if (!is_alone_)
+        note("error no keeper, trying again each second: "
+             + again.error().text);
+      is_alone_ = true;
+      return keeper_retry_.arm(std::chrono::steady_clock::now()
+                               + std::chrono::seconds{1});
     }
+    is_alone_ = false;
     keeper_pid_ = host_->keeper_pid();
     note(fmt::format("info keeper {} serves now", host_->keeper_pid()));
   });
@@ -288,7 +302,7 @@ void node_impl::open_manager() {
   tasks_ = std::make_unique<task_host>(system_, processes, tell);
   on->host = tasks_.get();
   senses_.open(loop(), directory_->path(), tell,
-               [this] { return keeper_pid(); });
+               [this] { return keeper_pid_.load(); });
   senses_.lend(*on);
   on->registry = registry_;
   on->state_dir = directory_->path();

@@ -58,6 +58,11 @@ void note_start(const process_spec& spec, process_state& state, timestamp now) {
     starts.erase(starts.begin(), starts.end() - static_cast<long>(burst));
 }
 
+void excuse_start(process_state& state) {
+  if (!state.recent_starts.empty())
+    state.recent_starts.pop_back();
+}
+
 restart_decision decide_restart(const process_spec& spec,
                                 const process_state& state,
                                 const exit_status& exit, milliseconds uptime,

@@ -35,6 +35,10 @@ milliseconds restart_delay(const process_spec& spec, int failures,
 // clock was set back) and adds `now`; keeps at most `burst` of them.
 void note_start(const process_spec& spec, process_state& state, timestamp now);
 
+// Takes the newest start back: it failed of the node's own trouble, and counts
+// for no limit.
+void excuse_start(process_state& state);
+
 // True if `start_limit` allows no further start at `now`.
 bool start_limit_reached(const process_spec& spec, const process_state& state,
                          timestamp now);

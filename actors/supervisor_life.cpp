@@ -188,6 +188,8 @@ void supervisor_state::fail_spawn(error why) {
   ended_->text = why.text;
   if (run_)
     run_->why_not = why;
+  if (why.code == ec::keeper_failed)
+    excuse_start(state);
   auto event = classify(*state.exit, milliseconds{0}, *state.ended_at);
   if (event == life_event::ended_retry)
     event = life_event::spawn_retry;

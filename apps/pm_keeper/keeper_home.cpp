@@ -17,9 +17,9 @@ namespace pm::keeper {
 
 namespace {
 
-// A keeper that has nothing left leaves within this time of its lock's being
-// asked for, so a new one need not fail.
-constexpr int lock_tries = 40;
+// A keeper that has nothing left, or is dying, leaves within this time of its
+// lock's being asked for, so a new one need not fail.
+constexpr int lock_tries = 200;
 constexpr long lock_pause_ns = 5'000'000;
 
 constexpr int backlog = 16;

@@ -124,7 +124,7 @@ expected<void> wait_ready(int fd, std::chrono::milliseconds deadline) {
     if (said.starts_with('R'))
       return {};
     if (size <= 0 && said.empty())
-      return fail(ec::keeper_failed, "ended before it was ready");
+      return fail(ec::unreachable, "ended before it was ready");
     if (size <= 0)
       return fail(ec::keeper_failed, "{}", std::string_view{said}.substr(1));
   }
@@ -193,8 +193,8 @@ expected<unique_fd> start_keeper(const keeper_start& how) {
   if (!binary)
     return tl::make_unexpected(binary.error());
   auto failed = [&](const error& why) {
-    return fail(ec::keeper_failed, "keeper {} for {}: {}", *binary,
-                how.state_dir, why.text);
+    auto code = why.code == ec::unreachable ? why.code : ec::keeper_failed;
+    return fail(code, "keeper {} for {}: {}", *binary, how.state_dir, why.text);
   };
   // The keeper changes its directory, so its argument must be absolute.
   auto absolute = ::realpath(how.state_dir.c_str(), nullptr);

@@ -20,8 +20,8 @@ expected<unique_fd> connect_keeper(const std::string& state_dir);
 
 struct keeper_start {
   std::string state_dir;
-  std::string binary; // empty: looked up by find_keeper
-  std::chrono::milliseconds deadline{5000};
+  std::string binary;                       // empty: looked up by find_keeper
+  std::chrono::milliseconds deadline{5000}; // of each step
   // The soft limit of descriptors for the keeper's children, where this process
   // has raised its own since; 0: as this process has it.
   uint64_t nofile_soft = 0;
@@ -30,7 +30,7 @@ struct keeper_start {
 // Starts a keeper, detached from this process (own session, reparented), waits
 // until it is ready, and connects to it. Errors: keeper_failed, naming the
 // binary and the keeper's own words (for instance that another one holds the
-// directory).
+// directory); unreachable, if it has died meanwhile.
 expected<unique_fd> start_keeper(const keeper_start& how);
 
 // Connects to the running keeper, or starts one.

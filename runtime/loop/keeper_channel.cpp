@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include <poll.h>
 
@@ -20,6 +21,11 @@ constexpr auto last_frame_limit = 1s;
 // While too many descriptors are under way, the socket looks writable.
 constexpr auto crowded_pause = 2ms;
 
+// How long a keeper that has cut a connection may take to be dead.
+constexpr auto death_limit = 500ms;
+// Between two tries to come to a keeper; twice as long each time.
+constexpr auto link_pause_min = 1ms;
+
 bool wait_for(int fd, short events, clock::time_point due) {
   for (;;) {
     auto left =
@@ -33,14 +39,22 @@ bool wait_for(int fd, short events, clock::time_point due) {
   }
 }
 
+// A keeper that is being killed still listens for a moment: who comes then is
+// cut off, and has to come again.
+error cut_off(const keeper_link& link, const char* how) {
+  auto is_dead =
+    wait_for(link.keeper.get(), POLLIN, clock::now() + death_limit);
+  return {is_dead ? ec::unreachable : ec::keeper_failed,
+          fmt::format("keeper (pid {}): {}", link.keeper_pid, how)};
+}
+
 expected<void> read_table(keeper_link& link, std::chrono::milliseconds limit) {
   auto due = clock::now() + limit;
   auto socket = link.socket.get();
   std::vector<std::byte> buffer(keeper::frame_max);
   if (auto error = keeper::send_frame(socket, keeper::encode_hello());
       error != 0)
-    return fail(ec::keeper_failed, "keeper (pid {}): {}", link.keeper_pid,
-                std::strerror(error));
+    return tl::make_unexpected(cut_off(link, std::strerror(error)));
   for (;;) {
     keeper::frame_fds fds;
     auto got = keeper::receive_frame(socket, buffer, fds);
@@ -50,9 +64,9 @@ expected<void> read_table(keeper_link& link, std::chrono::milliseconds limit) {
       return fail(ec::keeper_failed, "keeper (pid {}): no answer in {} ms",
                   link.keeper_pid, limit.count());
     if (got.error != 0 || got.size == 0)
-      return fail(ec::keeper_failed, "keeper (pid {}): {}", link.keeper_pid,
-                  got.error != 0 ? std::strerror(got.error)
-                                 : "it closed the connection");
+      return tl::make_unexpected(cut_off(link, got.error != 0
+                                                 ? std::strerror(got.error)
+                                                 : "it closed the connection"));
     auto message = keeper::decode_message({buffer.data(), got.size});
     if (!message)
       return tl::make_unexpected(message.error());
@@ -67,6 +81,20 @@ expected<void> read_table(keeper_link& link, std::chrono::milliseconds limit) {
     else if (auto* report = std::get_if<keeper::run_report>(&*message))
       link.table.push_back({*report, std::move(fds), {}});
   }
+}
+
+expected<keeper_link> try_link(const keeper::keeper_start& how) {
+  auto socket = keeper::connect_or_start_keeper(how);
+  if (!socket)
+    return tl::make_unexpected(socket.error());
+  auto peer = keeper::peer_of(socket->get());
+  if (!peer)
+    return tl::make_unexpected(peer.error());
+  keeper_link result{
+    std::move(*socket), std::move(peer->pidfd), peer->pid, 0, {}};
+  if (auto read = read_table(result, how.deadline); !read)
+    return tl::make_unexpected(read.error());
+  return result;
 }
 
 } // namespace
@@ -87,17 +115,18 @@ bool keeper_channel::is_keeper_dead() const {
 // -- connecting ---------------------------------------------------------------
 
 expected<keeper_link> open_keeper_link(const keeper::keeper_start& how) {
-  auto socket = keeper::connect_or_start_keeper(how);
-  if (!socket)
-    return tl::make_unexpected(socket.error());
-  auto peer = keeper::peer_of(socket->get());
-  if (!peer)
-    return tl::make_unexpected(peer.error());
-  keeper_link result{
-    std::move(*socket), std::move(peer->pidfd), peer->pid, 0, {}};
-  if (auto read = read_table(result, how.deadline); !read)
-    return tl::make_unexpected(read.error());
-  return result;
+  auto due = clock::now() + how.deadline;
+  for (auto pause = link_pause_min;; pause = std::min(2 * pause, death_limit)) {
+    auto link = try_link(how);
+    auto may_pass = !link
+                    && (link.error().code == ec::unreachable
+                        || link.error().code == ec::busy);
+    if (!may_pass)
+      return link;
+    if (clock::now() + pause > due)
+      return fail(ec::keeper_failed, "{}", link.error().text);
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 expected<void> keeper_channel::attach(keeper_link& link) {

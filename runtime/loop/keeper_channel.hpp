@@ -55,8 +55,9 @@ struct keeper_link {
   std::vector<held_row> table;
 };
 
-// Connects (or starts a keeper), and reads its table. Waits; from any thread.
-// Errors: keeper_failed, protocol_violation, system_failed.
+// Connects (or starts a keeper), and reads its table; again, until the deadline
+// of `how`, where the keeper has died over it. Waits; from any thread. Errors:
+// keeper_failed, protocol_violation, system_failed.
 expected<keeper_link> open_keeper_link(const keeper::keeper_start& how);
 
 // The connection to a keeper: frames in order, a bounded queue of those that

@@ -35,8 +35,8 @@ void keeper_host::spawn(spawn_request what, std::shared_ptr<run_events> to) {
                                 place_, std::move(what), std::move(to)))
                  .first->second;
   if (!channel_.is_connected() && !is_returning())
-    return fail_later(id, spawn_error(run.request(), {ec::keeper_failed,
-                                                      "there is no keeper"}));
+    return fail_later(
+      id, spawn_error(run.request(), {ec::keeper_failed, why_alone_}));
   if (channel_.is_connected())
     return begin(id);
   // Once there is a keeper.
@@ -81,8 +81,8 @@ void keeper_host::launch(const run_id& id, expected<credentials> become) {
     return fail_later(id, spawn_error(run->request(), frame.error()));
   if (!channel_.is_connected()) {
     if (!is_returning())
-      fail_later(id, spawn_error(run->request(),
-                                 {ec::keeper_failed, "there is no keeper"}));
+      fail_later(id,
+                 spawn_error(run->request(), {ec::keeper_failed, why_alone_}));
     return;
   }
   if (!channel_.send_spawn(id, std::move(*frame)))

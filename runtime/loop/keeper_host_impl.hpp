@@ -110,7 +110,7 @@ private:
   expected<void> take_link(keeper_link link);
   void settle(hosted_run& run, const keeper::keeper_files& files);
   void settle_pending(hosted_run& run, const keeper::keeper_files& files);
-  void fail_pending(const error& why);
+  void stay_alone(const error& why);
   void give_to_keeper(const run_id& run);
   void send_holds();
   void begin(const run_id& run);
@@ -145,6 +145,7 @@ private:
   uint64_t nofile_soft_ = 0; // of this process when it began
   size_t waiting_ = 0;       // spawns since the keeper was lost
   bool is_returning_ = false;
+  std::string why_alone_; // neither connected nor returning
   bool has_lost_a_keeper_ = false;
   keeper_channel channel_;
   run_place place_;

@@ -35,12 +35,13 @@ void keeper_host::reconnect(std::function<void(expected<void>)> done) {
                auto taken = std::move(*link).and_then(
                  [this](keeper_link&& x) { return take_link(std::move(x)); });
                if (!taken)
-                 fail_pending(taken.error());
+                 stay_alone(taken.error());
                done(taken);
              });
 }
 
 expected<void> keeper_host::take_link(keeper_link link) {
+  to_hold_.clear(); // all that lives is looked at again
   // Read before the keeper writes of its first spawn.
   keeper::keeper_files files{options_.state_dir};
   if (auto attached = channel_.attach(link); !attached)
@@ -87,6 +88,9 @@ void keeper_host::settle_pending(hosted_run& run,
   auto id = run.request().run_id;
   recorded_run what{id, {}};
   auto found = find_lost_run(what, files, boot_id_);
+  if (!found && !channel_.is_connected())
+    return fail_later(
+      id, spawn_error(run.request(), {ec::keeper_failed, why_alone_}));
   if (!found) {
     run.begin_anew();
     return begin(id);
@@ -106,13 +110,16 @@ void keeper_host::settle_pending(hosted_run& run,
   });
 }
 
-void keeper_host::fail_pending(const error& why) {
+// No keeper is there, nor can one be started. What the last one has begun may
+// have been recorded.
+void keeper_host::stay_alone(const error& why) {
+  is_returning_ = false;
+  waiting_ = 0;
+  why_alone_ = "there is no keeper: " + why.text;
+  keeper::keeper_files files{options_.state_dir};
   for (auto& [run, x] : runs_)
     if (x->is_pending())
-      fail_later(run, {ec::keeper_failed,
-                       fmt::format("spawn '{}': {}; it is not known whether "
-                                   "it began",
-                                   x->request().handle_id, why.text)});
+      settle_pending(*x, files);
 }
 
 void keeper_host::recover(const std::vector<recorded_run>& all) {
@@ -233,7 +240,7 @@ void keeper_host::on_channel_lost(const error& why) {
   for (auto& [run, x] : runs_)
     x->watch_end();
   if (!is_returning_)
-    fail_pending(why);
+    stay_alone(why);
   if (options_.on_trouble)
     options_.on_trouble(why.text);
   if (on_lost_)

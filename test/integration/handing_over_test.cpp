@@ -107,6 +107,33 @@ BOOST_AUTO_TEST_CASE(a_program_that_does_not_come_up_is_rolled_back) {
   BOOST_TEST(end_and_check() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_node_without_a_keeper_gets_one_as_soon_as_it_can) {
+  start_writers(3);
+  auto binary = new_node("next");
+  BOOST_REQUIRE(ctl({"upgrade", "--binary", binary}).code == 0);
+  auto there =
+    std::filesystem::path{binary}.replace_filename("pm-keeper").string();
+  std::filesystem::rename(there, there + ".away");
+  auto keeper = [&] {
+    return ctl_json({"version"})["node"]["keeper_pid"].GetInt();
+  };
+  ::kill(keeper(), SIGKILL);
+  BOOST_REQUIRE(wait_until([&] { return keeper() == 0; }));
+  auto once =
+    ctl({"start", "--name", "once", "--restart", "never", "--", "true"});
+  BOOST_TEST(once.err.find("there is no keeper") != std::string::npos,
+             once.err);
+  BOOST_TEST(ctl({"start", "--name", "web", "--", "sleep", "1000"}).code != 0);
+  check_same_processes();
+  std::filesystem::rename(there + ".away", there);
+  BOOST_TEST(wait_until([&] { return keeper() > 0; }));
+  BOOST_TEST(wait_until([&] { return status_of("web") == "running"; }));
+  BOOST_TEST(ctl({"stop", "web"}).code == 0);
+  BOOST_TEST(ctl({"rm", "web", "once"}).code == 0);
+  check_same_processes();
+  BOOST_TEST(end_and_check() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_migrated_process_lives_on_and_is_ours_to_stop) {
   start();
   auto pid =

@@ -104,7 +104,8 @@ public:
   // Connects to a keeper, or starts one, after a loss, without waiting; `done`
   // is called from the loop. The keeper then gets all that lives; spawns that
   // wait are made, and those that the old keeper had not answered are settled.
-  // When it fails they fail. Errors: keeper_failed.
+  // When it fails they fail, and so does each spawn until the next call has
+  // succeeded. Errors: keeper_failed.
   virtual void reconnect(std::function<void(expected<void>)> done) = 0;
 
   // Bytes of this run's output that its log could not take.

@@ -210,6 +210,25 @@ BOOST_AUTO_TEST_CASE(too_many_starts_end_in_failed_and_a_start_begins_anew) {
   BOOST_TEST(to_string(status_of("web")) == "running");
 }
 
+BOOST_AUTO_TEST_CASE(a_start_that_no_keeper_makes_counts_for_no_limit) {
+  auto spec = simple_spec(restart_mode::on_failure);
+  spec.start_limit = {5, 1h};
+  define("web", spec);
+  host.spawn_at_once = false;
+  host.exit("web", 1);
+  run();
+  advance(0ms);
+  for (int i = 0; i < 10; ++i) {
+    host.last("web").events->spawn_failed({ec::keeper_failed, "no keeper"});
+    run();
+    BOOST_TEST(to_string(status_of("web")) == "backoff");
+    advance(30s);
+  }
+  host.finish_spawn(host.last("web"));
+  run();
+  BOOST_TEST(to_string(status_of("web")) == "running");
+}
+
 BOOST_AUTO_TEST_CASE(success_is_the_end_under_on_failure_and_never_known_as_0) {
   define("job");
   host.exit("job", 0);

@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include "test/unit/runtime/host_fixture.hpp"
 
@@ -57,6 +60,32 @@ struct outliving_fixture : host_fixture {
 
   void go() { std::ofstream{dir / "go"} << "now"; }
 
+  // A process that takes the keeper's place, and dies of its first message.
+  int listen_and_die() {
+    auto path = dir / "dying.sock";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    BOOST_REQUIRE(path.copy(address.sun_path, sizeof(address.sun_path) - 1)
+                  == path.size());
+    std::filesystem::remove(dir / "keeper.sock");
+    auto child = ::fork();
+    BOOST_REQUIRE(child >= 0);
+    if (child == 0) {
+      auto listener = ::socket(AF_UNIX, SOCK_SEQPACKET, 0);
+      ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+      ::listen(listener, 1);
+      ::rename(path.c_str(), (dir / "keeper.sock").c_str());
+      char byte = 0;
+      (void)::recv(::accept(listener, nullptr, nullptr), &byte, 1, 0);
+      ::_exit(0);
+    }
+    BOOST_REQUIRE(run_until([&] {
+      loop->post([] {});
+      return std::filesystem::exists(dir / "keeper.sock");
+    }));
+    return child;
+  }
+
   // Records in keeper.runs, each of 48 bytes.
   size_t recorded() { return read_file(dir / "keeper.runs").size() / 48; }
 };
@@ -83,6 +112,18 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(run_until([&] { return told->is_over(); }));
   BOOST_REQUIRE(told->exit.has_value());
   BOOST_TEST((told->exit->exit.code == 0));
+  BOOST_TEST(log() == "once\n");
+}
+
+// A killed keeper's socket outlives its connections for a moment.
+BOOST_AUTO_TEST_CASE(a_keeper_that_dies_over_the_greeting_is_not_the_last) {
+  ::kill(host->keeper_pid(), SIGKILL);
+  BOOST_REQUIRE(run_until([&] { return lost; }));
+  auto told = spawn(logged("echo once"));
+  auto dying = listen_and_die();
+  reconnect();
+  BOOST_TEST(::waitpid(dying, nullptr, WNOHANG) == dying);
+  BOOST_TEST(run_until([&] { return told->is_over(); }));
   BOOST_TEST(log() == "once\n");
 }
 
