@@ -23,7 +23,9 @@ constexpr auto crowded_pause = 2ms;
 
 // How long a keeper that has cut a connection may take to be dead.
 constexpr auto death_limit = 500ms;
-// Between two tries to come to a keeper; twice as long each time.
+// To come to a keeper that may have died meanwhile: a pause, twice as long each
+// time, between two tries.
+constexpr int link_tries = 8;
 constexpr auto link_pause_min = 1ms;
 
 bool wait_for(int fd, short events, clock::time_point due) {
@@ -115,15 +117,15 @@ bool keeper_channel::is_keeper_dead() const {
 // -- connecting ---------------------------------------------------------------
 
 expected<keeper_link> open_keeper_link(const keeper::keeper_start& how) {
-  auto due = clock::now() + how.deadline;
-  for (auto pause = link_pause_min;; pause = std::min(2 * pause, death_limit)) {
+  auto pause = link_pause_min;
+  for (int i = 1;; ++i, pause *= 2) {
     auto link = try_link(how);
     auto may_pass = !link
                     && (link.error().code == ec::unreachable
                         || link.error().code == ec::busy);
     if (!may_pass)
       return link;
-    if (clock::now() + pause > due)
+    if (i == link_tries)
       return fail(ec::keeper_failed, "{}", link.error().text);
     std::this_thread::sleep_for(pause);
   }

@@ -55,8 +55,8 @@ struct keeper_link {
   std::vector<held_row> table;
 };
 
-// Connects (or starts a keeper), and reads its table; again, until the deadline
-// of `how`, where the keeper has died over it. Waits; from any thread. Errors:
+// Connects (or starts a keeper), and reads its table; again, up to eight times,
+// where the keeper has died over it. Waits; from any thread. Errors:
 // keeper_failed, protocol_violation, system_failed.
 expected<keeper_link> open_keeper_link(const keeper::keeper_start& how);
 

@@ -28,10 +28,11 @@ std::string script(const state_dir& dir, const char* text) {
   return path;
 }
 
-std::string failure_text(const keeper::keeper_start& how) {
+std::string failure_text(const keeper::keeper_start& how,
+                         ec code = ec::keeper_failed) {
   auto socket = keeper::start_keeper(how);
   BOOST_REQUIRE(!socket);
-  BOOST_CHECK(socket.error().code == ec::keeper_failed);
+  BOOST_CHECK(socket.error().code == code);
   return socket.error().text;
 }
 
@@ -112,7 +113,7 @@ BOOST_AUTO_TEST_CASE(a_failed_start_names_the_binary_and_the_reason) {
   auto missing = failure_text({dir.path(), "/nowhere/pm-keeper"});
   check_contains(missing, "/nowhere/pm-keeper");
   auto dead = script(dir, "exit 3");
-  auto text = failure_text({dir.path(), dead, patience});
+  auto text = failure_text({dir.path(), dead, patience}, ec::unreachable);
   check_contains(text, dead);
   check_contains(text, "ended before it was ready");
   auto stuck = script(dir, "exec sleep 1000");
