@@ -263,7 +263,12 @@ keeper_fixture::keeper_fixture() {
 
 keeper_fixture::~keeper_fixture() {
   first_.reset();
-  // Whatever a failed test has left alive under this keeper.
+  // Whatever the test has left alive under this keeper, which spawns no more.
+  (void)send_signal(pidfd.get(), SIGSTOP);
+  eventually([&] {
+    auto stat = read_process_stat(pid);
+    return !stat || stat->state == 'T' || has_ended(pidfd.get());
+  });
   for (auto& entry : std::filesystem::directory_iterator{"/proc"}) {
     auto number = std::atoi(entry.path().filename().c_str());
     auto stat = number > 0 ? read_process_stat(number)

@@ -27,6 +27,9 @@ struct pump_fixture : mortal_node_fixture {
   std::string log(const std::string& name = "x.log") {
     return read_file(dir.file(name));
   }
+
+  // Ends that the keeper has recorded, each of 48 bytes.
+  size_t exits() { return read_file(dir.file("keeper.exits")).size() / 48; }
 };
 
 std::string numbers(int first, int last) {
@@ -56,6 +59,7 @@ BOOST_AUTO_TEST_CASE(output_moves_to_the_log_while_no_node_lives) {
   auto text = numbers(1, 100000);
   auto whole = text.size() + 4;
   BOOST_CHECK(eventually([&] { return log().size() == whole; }));
+  BOOST_CHECK(eventually([&] { return exits() == 1; }));
   auto next = connect();
   auto& row = row_of(next, order.run_id);
   BOOST_CHECK(row.exit->code == 3);
@@ -74,8 +78,11 @@ BOOST_AUTO_TEST_CASE(the_index_names_run_stream_and_place) {
   std::ofstream{dir.file("x.log")} << "before\n";
   node_that_dies([&](auto& node) { node.spawn(order); });
   BOOST_CHECK(eventually([&] { return log() == "before\none\n"; }));
-  auto index = read_file(dir.file("x.log.idx"));
-  BOOST_REQUIRE_EQUAL(index.size(), sizeof(log_index_record));
+  std::string index;
+  BOOST_REQUIRE(eventually([&] {
+    index = read_file(dir.file("x.log.idx"));
+    return index.size() == sizeof(log_index_record);
+  }));
   log_index_record record;
   std::memcpy(&record, index.data(), sizeof(record));
   BOOST_CHECK_EQUAL(record.offset, 7u);
@@ -155,9 +162,7 @@ BOOST_AUTO_TEST_CASE(what_a_log_cannot_take_is_dropped_and_counted) {
     node.spawn(silent);
     node.wait_for(silent.run_id, frame_type::spawned);
   });
-  constexpr size_t one_exit = 48;
-  BOOST_CHECK(eventually(
-    [&] { return read_file(dir.file("keeper.exits")).size() == one_exit; }));
+  BOOST_CHECK(eventually([&] { return exits() == 1; }));
   auto next = connect();
   auto& row = row_of(next, refused.run_id);
   // The rest of it waits: a node that lives moves it.
