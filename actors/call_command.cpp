@@ -90,7 +90,9 @@ std::optional<call_outcome> outcome_of(const supervision& on, const run_id& run,
     return bad_answer(std::move(answer.error().text));
   }
   if (answer->kind == calls::frame_kind::result) {
-    auto value = from_json<json_text>(answer->body);
+    auto value = check_json(answer->body).and_then([&] {
+      return from_json<json_text>(answer->body);
+    });
     if (!value)
       return bad_answer("its result is no JSON: " + value.error().text);
     if (value->text.empty())

@@ -52,6 +52,7 @@ public:
                                   request_context by);
   outcome define(process_definition what, bool start, request_context by);
   outcome start(const std::string& id, request_context by);
+  void withdraw(const std::string& id, const std::string& correlation_id);
   outcome stop(const std::string& id, bool force, request_context by);
   outcome restart(const std::string& id, bool force, request_context by);
   outcome reset(const std::string& id, request_context by);

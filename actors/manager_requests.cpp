@@ -55,9 +55,12 @@ manager_state::run(run_request what, output_listener to, request_context by) {
     what.handle_id = make_handle_id();
   if (auto ok = check_handle_id(what.handle_id); !ok)
     return to_caf(ok.error());
-  if (auto ok = check_spec(what.spec); !ok)
-    return to_caf({ok.error().code, fmt::format("run '{}': {}", what.handle_id,
-                                                ok.error().text)});
+  auto is_right = check_spec(what.spec).and_then(
+    [&] { return check_environment(what.environment); });
+  if (!is_right)
+    return to_caf(
+      {is_right.error().code,
+       fmt::format("run '{}': {}", what.handle_id, is_right.error().text)});
   if (find(what.handle_id) != nullptr)
     return to_caf(
       {ec::already_exists,
@@ -161,6 +164,12 @@ manager_state::outcome manager_state::stop(const std::string& id, bool force,
     return stop_with(id, std::move(others), force, std::move(by));
   return self_->delegate(found->supervisor, stop_atom::value, force,
                          std::move(by));
+}
+
+void manager_state::withdraw(const std::string& id,
+                             const std::string& correlation_id) {
+  if (auto* found = find(id))
+    self_->send(found->supervisor, stop_atom::value, correlation_id);
 }
 
 manager_state::outcome manager_state::restart(const std::string& id, bool force,

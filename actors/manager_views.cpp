@@ -320,6 +320,8 @@ void manager_state::defined(process_definition what) {
 }
 
 void manager_state::removed(const std::string& id) {
+  if (on_->forgotten)
+    on_->forgotten(id);
   entries_.erase(id);
   unlink(id);
   std::erase_if(waiters_, [&](waiter& x) {

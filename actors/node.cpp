@@ -37,11 +37,6 @@ namespace pm {
 
 namespace {
 
-timestamp wall_clock() {
-  return std::chrono::time_point_cast<milliseconds>(
-    std::chrono::system_clock::now());
-}
-
 double draw() {
   thread_local std::minstd_rand engine{std::random_device{}()};
   return std::uniform_real_distribution<>{}(engine);
@@ -85,8 +80,9 @@ public:
     return host_->dropped_bytes(run);
   }
 
-  void define_task(const std::string& handle_id, task_plan plan) override {
-    tasks_->define(handle_id, std::move(plan));
+  std::function<void(bool)> define_task(const std::string& handle_id,
+                                        task_plan plan) override {
+    return tasks_->define(handle_id, std::move(plan));
   }
 
   std::function<void()>
@@ -301,6 +297,7 @@ void node_impl::open_manager() {
   auto tell = [this](const std::string& text) { note(text); };
   tasks_ = std::make_unique<task_host>(system_, processes, tell);
   on->host = tasks_.get();
+  on->forgotten = [this](const std::string& id) { tasks_->undefine(id); };
   senses_.open(loop(), directory_->path(), tell,
                [this] { return keeper_pid_.load(); });
   senses_.lend(*on);

@@ -51,6 +51,10 @@ private:
 
 } // namespace
 
+timestamp wall_clock() {
+  return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+}
+
 std::string working_dir_of(const supervision& on, const process_spec& spec) {
   return absolute(on.working_dir, spec.working_dir);
 }

@@ -34,7 +34,11 @@ struct supervision {
   // The node is to end, with this reason; empty: nobody listens.
   std::function<void(const std::string&)> essential_ended;
   std::function<double()> chance; // in [0, 1), for jitter
+  // A process has been removed; empty: nobody listens.
+  std::function<void(const std::string&)> forgotten;
 };
+
+timestamp wall_clock();
 
 // The current directory of `spec`'s process.
 std::string working_dir_of(const supervision& on, const process_spec& spec);

@@ -170,6 +170,9 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](stop_atom, bool force, request_context& by) {
       return self->state.stop(force, std::move(by));
     },
+    [self](stop_atom, const std::string& correlation_id) {
+      self->state.withdraw(correlation_id);
+    },
     [self](restart_atom, bool force, request_context& by) {
       return self->state.restart(force, std::move(by));
     },

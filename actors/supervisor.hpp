@@ -41,6 +41,7 @@ public:
   outcome start(request_context by);
   caf::typed_response_promise<process_result>
   run(run_request what, output_listener to, request_context by);
+  void withdraw(const std::string& correlation_id);
   outcome stop(bool force, request_context by);
   outcome restart(bool force, request_context by);
   outcome signal(int number, request_context by);
@@ -109,6 +110,8 @@ public:
   void send_unsent(uint64_t timer);
   void grace_expired(uint64_t timer);
   void delay_elapsed(uint64_t timer);
+  milliseconds time_since_began() const;
+  void await_time_limit();
   void time_limit_reached(uint64_t timer);
 
 private:
@@ -122,9 +125,11 @@ private:
   struct one_run {
     caf::typed_response_promise<process_result> promise;
     run_request request;
+    std::string correlation_id; // of the request
     output_listener listener;
     error why_not; // set if it never began
     process_result result;
+    std::chrono::steady_clock::time_point began; // by the actors' clock
   };
 
   // A hook that is under way.

@@ -160,9 +160,9 @@ void supervisor_state::spawned(const std::string& run, const identity& who,
     if (run_->listener)
       self_->send(run_->listener, spawned_atom::value,
                   make_view(*on_, record_));
+    run_->began = self_->clock().now();
     if (run_->request.timeout)
-      self_->delayed_send(self_, *run_->request.timeout, expire_atom::value,
-                          ++limit_timer_);
+      await_time_limit();
   }
   listen(who.pid);
   step(life_event::spawned);
@@ -259,6 +259,10 @@ void supervisor_state::finish(run_exit how) {
     outcome = call_outcome{{}, std::move(how.failure)};
   else if (spec().call && spec().kind != kind::task)
     outcome = outcome_of(*on_, state.run_id, how.exit);
+  // A call that gave no result did not end well, whatever its exit says.
+  auto is_void = outcome && outcome->failure && is_success(spec(), how.exit);
+  if (is_void)
+    killer = outcome->failure->message;
   state.outcome.reset();
   if (outcome)
     state.outcome = for_the_record(*outcome);
@@ -278,7 +282,8 @@ void supervisor_state::finish(run_exit how) {
     feeder.deliver(to_caf(
       {ec::not_running, fmt::format("stdin of '{}': it has ended", id())}));
   feeders_.clear();
-  auto event = classify(how.exit, uptime, how.at);
+  auto judged = is_void ? exit_status{exit_reason::timeout, {}, {}} : how.exit;
+  auto event = classify(judged, uptime, how.at);
   if (auto text = std::exchange(stop_text_, {}); state.status_text.empty())
     state.status_text = std::move(text);
   add_to_status(killer);
@@ -354,14 +359,6 @@ void supervisor_state::delay_elapsed(uint64_t timer) {
       || why == cause::memory_limit)
     ++record_.state.restart_count;
   step(gate_open_ ? life_event::delay_elapsed : life_event::hold);
-}
-
-void supervisor_state::time_limit_reached(uint64_t timer) {
-  if (timer != limit_timer_ || record_.state.status != status::running)
-    return;
-  timed_out_ = true;
-  record_.state.wanted = false;
-  step(life_event::stop);
 }
 
 // -- small words --------------------------------------------------------------

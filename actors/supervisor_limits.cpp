@@ -117,4 +117,29 @@ void supervisor_state::add_to_status(const std::string& words) {
     text += text.empty() ? words : "; " + words;
 }
 
+// -- the time of a run --------------------------------------------------------
+
+milliseconds supervisor_state::time_since_began() const {
+  return std::chrono::floor<milliseconds>(self_->clock().now() - run_->began);
+}
+
+// An actor that has ended takes memory until its last timer is due: here no
+// longer than it has lived, and a second.
+void supervisor_state::await_time_limit() {
+  constexpr milliseconds at_first{1000};
+  auto lived = time_since_began();
+  auto next = std::min(*run_->request.timeout - lived, lived + at_first);
+  self_->delayed_send(self_, next, expire_atom::value, ++limit_timer_);
+}
+
+void supervisor_state::time_limit_reached(uint64_t timer) {
+  if (timer != limit_timer_ || record_.state.status != status::running)
+    return;
+  if (time_since_began() < *run_->request.timeout)
+    return await_time_limit();
+  timed_out_ = true;
+  record_.state.wanted = false;
+  step(life_event::stop);
+}
+
 } // namespace pm

@@ -63,10 +63,21 @@ supervisor_state::run(run_request what, output_listener to,
   note(by);
   record_.state.wanted = true;
   record_.state.removable = true;
-  run_ = std::make_unique<one_run>(
-    one_run{promise, std::move(what), std::move(to), {}, {}});
+  run_ = std::make_unique<one_run>();
+  run_->promise = promise;
+  run_->request = std::move(what);
+  run_->correlation_id = std::move(by.correlation_id);
+  run_->listener = std::move(to);
   step(life_event::start);
   return promise;
+}
+
+void supervisor_state::withdraw(const std::string& correlation_id) {
+  if (!run_ || run_->correlation_id != correlation_id)
+    return;
+  request_context by;
+  by.correlation_id = correlation_id;
+  (void)stop(true, std::move(by));
 }
 
 supervisor_state::outcome supervisor_state::stop(bool force,

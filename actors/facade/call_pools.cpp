@@ -44,10 +44,10 @@ expected<call_result> to_result(const std::string& name,
                 why.text);
   };
   if (reply->kind == calls::frame_kind::result) {
-    auto value = from_json<json_text>(reply->body);
-    if (!value)
-      return bad(value.error());
-    result.value = std::move(*value);
+    if (auto ok = check_json(reply->body); !ok)
+      return bad(ok.error());
+    if (reply->body != "null")
+      result.value.text = std::move(reply->body);
     return result;
   }
   auto failure = from_json<call_failure>(reply->body);

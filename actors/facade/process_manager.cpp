@@ -93,13 +93,14 @@ process_manager::~process_manager() {
   if (impl_->on_exit == on_exit::stop) {
     (void)impl_->ask_for<bool>(shutdown_atom::value, false, false).get();
   } else {
+    std::vector<async<change_outcome>> stops;
     if (auto all = list_processes({.kind = kind::task}).get())
       for (auto& x : *all)
         if (is_alive(x.status))
-          (void)impl_
-            ->ask_for<change_outcome>(stop_atom::value, x.handle_id, false,
-                                      request_context{})
-            .get();
+          stops.push_back(impl_->ask_for<change_outcome>(
+            stop_atom::value, x.handle_id, false, request_context{}));
+    for (auto& x : stops)
+      (void)x.get();
     (void)impl_->ask_for<bool>(shutdown_atom::value, true, false).get();
   }
   impl_->node->goodbye();
@@ -131,18 +132,24 @@ async<process_result> process_manager::run_cli(argv command,
   what.spec.working_dir = options.working_dir;
   if (auto more = options.environment.get(); !more.empty())
     what.environment = merged(more);
-  what.timeout = options.timeout;
+  what.timeout = detail::bounded(options.timeout);
   what.capture_max = options.capture_max;
   what.stdin_pipe = !options.input.empty();
   auto id = what.handle_id;
+  auto by = context_of(options.correlation_id);
+  if (by.correlation_id.empty())
+    by.correlation_id = make_correlation_id();
+  auto withdraw = [this, id, correlation_id = by.correlation_id] {
+    if (impl_->node)
+      impl_->tell(stop_atom::value, id, correlation_id);
+  };
   output_listener input;
   if (what.stdin_pipe && impl_->node)
     input = impl_->system.spawn(feeder, manager(), std::string{options.input});
   impl_->ask<process_result>(
     result, caf::infinite, [](process_result&& x) { return std::move(x); },
-    run_atom::value, std::move(what), input,
-    context_of(options.correlation_id));
-  result.shared()->on_cancel([this, id] { impl_->stop(id); });
+    run_atom::value, std::move(what), input, std::move(by));
+  result.shared()->on_cancel(std::move(withdraw));
   return result;
 }
 

@@ -79,6 +79,9 @@ struct process_manager::impl {
             last->state->complete(to_caf(from_caf(why)), run);
           });
     };
+    state->on_cancel([state] {
+      state->complete(to_caf({ec::cancelled, "it is not waited for any more"}));
+    });
     caf::anon_send(courier, std::move(job));
   }
 
@@ -91,10 +94,15 @@ struct process_manager::impl {
     return result;
   }
 
-  // Nobody waits: for cancellations.
-  void stop(const std::string& handle_id) {
-    (void)ask_for<change_outcome>(stop_atom::value, handle_id, true,
-                                  request_context{});
+  // Nobody waits for an answer. Behind what this thread has asked for.
+  template <class... Ts>
+  void tell(Ts... message) {
+    auto job = std::make_shared<courier_job>();
+    job->run = [target = node->manager(),
+                message...](caf::event_based_actor* self) {
+      self->send(target, message...);
+    };
+    caf::anon_send(courier, std::move(job));
   }
 
   caf::actor_system& system;

@@ -23,7 +23,8 @@ process_definition definition_of(kind which,
 }
 
 caf::duration deadline_of(const std::optional<milliseconds>& timeout) {
-  return timeout ? caf::duration{*timeout} : caf::duration{caf::infinite};
+  return timeout ? caf::duration{detail::bounded(*timeout)}
+                 : caf::duration{caf::infinite};
 }
 
 } // namespace
@@ -46,7 +47,7 @@ std::function<void()> process_manager::call(kind which, const call_spec& what,
     return {};
   }
   return impl_->node->call_function(
-    which, what, options.timeout,
+    which, what, detail::bounded(options.timeout),
     [done = std::move(done)](expected<call_result> x) {
       if (x)
         done(std::move(*x));
@@ -55,11 +56,18 @@ std::function<void()> process_manager::call(kind which, const call_spec& what,
     });
 }
 
+// The arguments are a text that anybody may have written.
 async<call_result>
-process_manager::call_for_result(kind which, const call_spec& what,
-                                 function_call_options options) {
+process_manager::checked_call(kind which, const call_spec& what,
+                              function_call_options options) {
   async<call_result> result;
   auto state = result.shared();
+  if (auto ok = check_call(what); !ok) {
+    state->complete(
+      to_caf({ok.error().code,
+              fmt::format("call of '{}': {}", what.name, ok.error().text)}));
+    return result;
+  }
   state->on_cancel(
     call(which, what, options,
          [state, run = elsewhere()](const caf::expected<call_result>& x) {
@@ -78,7 +86,7 @@ process_manager::run_function(const std::string& name, std::string args,
   call_spec what;
   what.name = name;
   what.args = std::move(args);
-  return call_for_result(kind::function, what, options);
+  return checked_call(kind::function, what, options);
 }
 
 async<call_result> process_manager::run_python(const std::string& function,
@@ -89,7 +97,7 @@ async<call_result> process_manager::run_python(const std::string& function,
   what.name = function;
   what.args = std::move(args);
   what.kwargs = std::move(kwargs);
-  return call_for_result(kind::python, what, options);
+  return checked_call(kind::python, what, options);
 }
 
 async<process_handle> process_manager::start_function_background(
@@ -128,10 +136,26 @@ process_manager::start_async_task(task_body body, task_options options,
   auto definition = definition_of(kind::task, kept);
   definition.spec.command = {interval ? "every " + format_duration(*interval)
                                       : "once"};
+  if (interval && *interval <= milliseconds{0}) {
+    async<process_handle> refused;
+    refused.shared()->complete(
+      to_caf({ec::invalid_argument, "start_async_task: the interval is not "
+                                    "above 0"}));
+    return refused;
+  }
+  std::function<void(bool)> decide;
   if (impl_->node)
-    impl_->node->define_task(definition.handle_id,
-                             {std::move(body), interval, options.timeout});
-  return start_process(definition, options.correlation_id);
+    decide = impl_->node->define_task(
+      definition.handle_id, {std::move(body), detail::bounded(interval),
+                             detail::bounded(options.timeout)});
+  auto result = start_process(definition, options.correlation_id);
+  result.then([decide](const caf::expected<process_handle>& x) {
+    // One that could not begin is defined all the same.
+    if (decide)
+      decide(x || from_caf(x.error()).code == ec::spawn_failed
+             || from_caf(x.error()).code == ec::cancelled);
+  });
+  return result;
 }
 
 // -- all kinds ----------------------------------------------------------------

@@ -148,6 +148,9 @@ private:
   using outcome = std::pair<frame_kind, std::string>;
 
   static outcome failed(std::string type, std::string text) {
+    constexpr size_t text_max = 64u << 10;
+    if (text.size() > text_max)
+      text.resize(text_max);
     return {frame_kind::failure, functions::to_text(call_failure{
                                    std::move(type), std::move(text), {}})};
   }
@@ -185,9 +188,9 @@ private:
         fmt::format("{} has no function '{}'; it has {}",
                     call->library.empty() ? "this program" : call->library,
                     call->function, table.names())};
-    if (is_file_)
-      return (*function)(call->args.text, stop_on_term{}.token());
-    return (*function)(call->args.text, {});
+    if (is_file_ && function->takes_stop)
+      return function->call(call->args.text, stop_on_term{}.token());
+    return function->call(call->args.text, {});
   }
 
   function_table& loaded(const std::string& path) {

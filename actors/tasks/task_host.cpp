@@ -1,265 +1,13 @@
 #include "actors/tasks/task_host.hpp"
 
 #include <csignal>
-#include <unistd.h>
 #include <utility>
 
 #include <caf/actor_system.hpp>
-#include <caf/send.hpp>
 
-#include "actors/functions/exception_type.hpp"
-#include "runtime/os/proc.hpp"
+#include "actors/tasks/task_run.hpp"
 
 namespace pm {
-
-namespace {
-
-using clock = std::chrono::steady_clock;
-
-// How long a task that was asked to stop for its timeout may take.
-constexpr milliseconds overdue_grace{10'000};
-
-timestamp wall_clock() {
-  return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
-}
-
-// This program, which a task is part of.
-identity own_identity() {
-  identity result;
-  result.pid = static_cast<int>(::getpid());
-  if (auto ticks = read_start_ticks(result.pid))
-    result.start_ticks = *ticks;
-  return result;
-}
-
-} // namespace
-
-// The way to the host, as long as there is one: a coroutine may come back
-// after that.
-struct task_host::host_link {
-  std::mutex mutex;
-  task_host* host = nullptr;
-};
-
-// One life of a task. Its functions run on the executor; the rest on any
-// thread.
-class task_host::task_run : public std::enable_shared_from_this<task_run> {
-public:
-  task_run(std::shared_ptr<host_link> link, run_id run, std::string name,
-           task_plan plan, std::shared_ptr<run_events> to)
-    : link_(std::move(link)),
-      run_(run),
-      name_(std::move(name)),
-      plan_(std::move(plan)),
-      to_(std::move(to)) {}
-
-  void begin() {
-    to_->spawned(own_identity(), wall_clock());
-    begin_time();
-    if (plan_.body.spawn())
-      return begin_actor();
-    with_host([this](task_host& host) {
-      host.runner().post_for(name_,
-                             [self = shared_from_this()] { self->once(); });
-    });
-  }
-
-  void stop() {
-    stopped_.request_stop();
-    std::optional<async<void>> current;
-    caf::actor actor;
-    {
-      std::lock_guard guard{mutex_};
-      current = current_;
-      actor = actor_;
-    }
-    if (actor)
-      return caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-    if (current)
-      current->cancel();
-    else if (waits_.exchange(false)) // for its next time
-      end({exit_reason::exited, 0, {}}, {});
-  }
-
-  void give_up() {
-    stop();
-    end({exit_reason::signaled, {}, SIGKILL},
-        call_failure{"pm.Abandoned",
-                     "it did not stop when it was asked to; what it is doing "
-                     "goes on in its thread until that returns",
-                     {}});
-  }
-
-private:
-  template <class F>
-  void with_host(F f) {
-    std::lock_guard guard{link_->mutex};
-    if (link_->host != nullptr)
-      f(*link_->host);
-  }
-
-  void begin_actor() {
-    caf::actor actor;
-    with_host(
-      [&](task_host& host) { actor = plan_.body.spawn()(host.system_); });
-    if (!actor)
-      return fail("pm.Error", "no actor was made");
-    {
-      std::lock_guard guard{mutex_};
-      actor_ = actor;
-    }
-    actor->attach_functor([self = shared_from_this()](const caf::error& why) {
-      auto is_well = !why || why == caf::exit_reason::normal
-                     || why == caf::exit_reason::user_shutdown;
-      if (is_well)
-        self->end({exit_reason::exited, 0, {}}, {});
-      else
-        self->end({exit_reason::exited, 1, {}},
-                  call_failure{"caf::error", from_caf(why).text, {}});
-      std::lock_guard guard{self->mutex_};
-      self->actor_ = nullptr;
-    });
-  }
-
-  // -- its timeout ------------------------------------------------------------
-
-  void begin_time() {
-    if (!plan_.timeout)
-      return;
-    auto due = clock::now() + *plan_.timeout;
-    {
-      std::lock_guard guard{mutex_};
-      overdue_at_ = due;
-      if (std::exchange(timer_runs_, true))
-        return;
-    }
-    look_at(due);
-  }
-
-  void end_time() {
-    std::lock_guard guard{mutex_};
-    overdue_at_.reset();
-  }
-
-  // One timer at a time, however often the task comes again.
-  void look_at(clock::time_point due) {
-    with_host([&](task_host& host) {
-      host.runner().post_at(due, [self = weak_from_this()] {
-        if (auto me = self.lock())
-          me->look_at_timeout();
-      });
-    });
-  }
-
-  void look_at_timeout() {
-    clock::time_point due;
-    auto is_overdue = false;
-    {
-      std::lock_guard guard{mutex_};
-      timer_runs_ = overdue_at_.has_value() && !has_ended_;
-      if (!timer_runs_)
-        return;
-      is_overdue = clock::now() >= *overdue_at_;
-      if (is_overdue)
-        overdue_at_ = clock::now() + overdue_grace;
-      due = *overdue_at_;
-    }
-    if (is_overdue && timed_out_.exchange(true))
-      return give_up();
-    if (is_overdue)
-      stop();
-    look_at(due);
-  }
-
-  // -- its work ---------------------------------------------------------------
-
-  void once() {
-    if (waits_.exchange(false))
-      begin_time();
-    if (stopped_.stop_requested())
-      return end({exit_reason::exited, 0, {}}, {});
-    try {
-      auto running = plan_.body.run()(stopped_.get_token());
-      {
-        std::lock_guard guard{mutex_};
-        current_ = running;
-      }
-      running.then([self = shared_from_this()](const caf::expected<void>& x) {
-        self->came_back(x);
-      });
-    } catch (const std::exception& what) {
-      fail(type_of_exception(), what.what());
-    } catch (...) {
-      fail(type_of_exception(), "an exception that is no std::exception");
-    }
-  }
-
-  void came_back(const caf::expected<void>& x) {
-    {
-      std::lock_guard guard{mutex_};
-      current_.reset();
-    }
-    end_time();
-    if (stopped_.stop_requested())
-      return end({exit_reason::exited, 0, {}}, {});
-    if (!x)
-      return fail("pm.Error", from_caf(x.error()).text);
-    if (!plan_.interval)
-      return end({exit_reason::exited, 0, {}}, {});
-    waits_ = true;
-    if (stopped_.stop_requested() && waits_.exchange(false))
-      return end({exit_reason::exited, 0, {}}, {});
-    with_host([this](task_host& host) {
-      host.runner().post_at(clock::now() + *plan_.interval,
-                            [self = weak_from_this()] {
-                              if (auto me = self.lock(); me && me->waits_)
-                                me->once();
-                            });
-    });
-  }
-
-  void fail(std::string type, std::string text) {
-    end({exit_reason::exited, 1, {}},
-        call_failure{std::move(type), std::move(text), {}});
-  }
-
-  // The first end counts.
-  void end(const exit_status& how, std::optional<call_failure> why) {
-    if (has_ended_.exchange(true))
-      return;
-    run_exit exit;
-    exit.exit = how;
-    exit.at = wall_clock();
-    exit.failure = std::move(why);
-    if (timed_out_) {
-      exit.exit = {exit_reason::timeout, how.code, how.signal};
-      if (!exit.failure)
-        exit.failure =
-          call_failure{"pm.Timeout",
-                       fmt::format("it took longer than {}",
-                                   format_duration(*plan_.timeout)),
-                       {}};
-    }
-    auto self = shared_from_this();
-    with_host([this](task_host& host) { host.forget(run_); });
-    to_->exited(std::move(exit));
-  }
-
-  std::shared_ptr<host_link> link_;
-  run_id run_;
-  std::string name_;
-  task_plan plan_;
-  std::shared_ptr<run_events> to_;
-  std::stop_source stopped_;
-  std::atomic<bool> has_ended_{false};
-  std::atomic<bool> waits_{false}; // for its next time
-  std::mutex mutex_;
-  std::optional<async<void>> current_;
-  caf::actor actor_;
-  std::atomic<bool> timed_out_{false};
-  bool timer_runs_ = false;
-  std::optional<clock::time_point> overdue_at_; // none: it waits, or no timeout
-};
 
 task_host::task_host(caf::actor_system& system, process_host& processes,
                      std::function<void(const std::string&)> note)
@@ -285,9 +33,34 @@ task_host::~task_host() {
   executor_.reset();
 }
 
-void task_host::define(const std::string& handle_id, task_plan plan) {
+std::function<void(bool)> task_host::define(const std::string& handle_id,
+                                            task_plan plan) {
+  auto mine = std::make_shared<const task_plan>(std::move(plan));
   std::lock_guard guard{mutex_};
-  plans_.insert_or_assign(handle_id, std::move(plan));
+  auto before = std::exchange(plans_[handle_id], mine);
+  return [link = link_, handle_id, mine, before](bool stays) {
+    std::lock_guard linked{link->mutex};
+    if (stays || link->host == nullptr)
+      return;
+    auto& plans = link->host->plans_;
+    std::lock_guard guarded{link->host->mutex_};
+    auto found = plans.find(handle_id);
+    if (found == plans.end() || found->second != mine)
+      return; // somebody was quicker
+    if (before)
+      found->second = before;
+    else
+      plans.erase(found);
+  };
+}
+
+void task_host::undefine(const std::string& handle_id) {
+  shared_plan last; // what it holds may end here, without the lock
+  std::lock_guard guard{mutex_};
+  if (auto found = plans_.find(handle_id); found != plans_.end()) {
+    last = std::move(found->second);
+    plans_.erase(found);
+  }
 }
 
 task_executor& task_host::runner() {
@@ -322,7 +95,7 @@ void task_host::spawn(spawn_request what, std::shared_ptr<run_events> to) {
     std::lock_guard guard{mutex_};
     if (auto plan = plans_.find(what.handle_id); plan != plans_.end()) {
       run = std::make_shared<task_run>(link_, what.run_id, what.handle_id,
-                                       plan->second, to);
+                                       *plan->second, to);
       runs_[what.run_id] = run;
     }
   }
@@ -380,6 +153,7 @@ void task_host::acknowledge(const run_id& run) {
 }
 
 async<void> sleep_for(std::chrono::milliseconds x) {
+  x = detail::bounded(x);
   async<void> result;
   auto state = result.shared();
   auto* here = executor::current();

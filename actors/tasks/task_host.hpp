@@ -27,8 +27,13 @@ public:
   // Waits for tasks that are in the middle of something.
   ~task_host() override;
 
-  // What the task of this handle id does, from its next start on.
-  void define(const std::string& handle_id, task_plan plan);
+  // What the task of this handle id does, from its next start on. Who defines
+  // it says afterwards, once, whether it stays: if not, what was before does.
+  std::function<void(bool)> define(const std::string& handle_id,
+                                   task_plan plan);
+
+  // There is no such process any more.
+  void undefine(const std::string& handle_id);
 
   void spawn(spawn_request what, std::shared_ptr<run_events> to) override;
   void adopt(spawn_request what, std::shared_ptr<run_events> to) override;
@@ -46,6 +51,7 @@ public:
 private:
   struct host_link;
   class task_run;
+  using shared_plan = std::shared_ptr<const task_plan>;
 
   std::shared_ptr<task_run> find(const run_id& run);
   void forget(const run_id& run);
@@ -56,7 +62,7 @@ private:
   std::function<void(const std::string&)> note_;
   std::shared_ptr<host_link> link_;
   std::mutex mutex_;
-  std::map<std::string, task_plan> plans_;
+  std::map<std::string, shared_plan> plans_;
   std::map<run_id, std::shared_ptr<task_run>> runs_;
   std::unique_ptr<task_executor> executor_; // with the first task
 };

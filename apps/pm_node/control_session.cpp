@@ -109,15 +109,9 @@ void control_session_state::init(pointer self,
 
 void control_session_state::receive(const std::string& line) {
   rapidjson::Document message;
-  message.Parse<rapidjson::kParseIterativeFlag
-                | rapidjson::kParseValidateEncodingFlag>(line.data(),
-                                                         line.size());
-  if (message.HasParseError()) {
-    peer_.send(error_line(
-      "null", not_json,
-      {ec::protocol_violation,
-       fmt::format("not JSON at byte {}: {}", message.GetErrorOffset(),
-                   rapidjson::GetParseError_En(message.GetParseError()))}));
+  if (auto ok = json::parse(message, line); !ok) {
+    peer_.send(
+      error_line("null", not_json, {ec::protocol_violation, ok.error().text}));
     peer_.close();
     return;
   }

@@ -1,5 +1,7 @@
 #include "apps/pmctl/control_message.hpp"
 
+#include <pm/json_fields.hpp>
+
 namespace pm::ctl {
 
 namespace {
@@ -39,8 +41,7 @@ expected<control_message> control_message::parse(std::string_view line) {
   control_message x;
   x.document_ = std::make_unique<rapidjson::Document>();
   auto& document = *x.document_;
-  document.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
-  if (document.HasParseError() || !document.IsObject())
+  if (!json::parse(document, line) || !document.IsObject())
     return fail(ec::protocol_violation, "the node sent a line that is not a "
                                         "JSON object");
   if (document.HasMember("method")) {

@@ -16,9 +16,8 @@ value text_value(std::string_view x, memory& in) {
 // What `word` says: JSON where it is some, a text where it is not.
 value read_value(std::string_view word, memory& in) {
   rapidjson::Document read{&in};
-  read.Parse<rapidjson::kParseIterativeFlag>(word.data(), word.size());
-  return read.HasParseError() ? text_value(word, in)
-                              : std::move(static_cast<value&>(read));
+  return json::parse(read, word) ? std::move(static_cast<value&>(read))
+                                 : text_value(word, in);
 }
 
 // The member `key` of an object, made where it is not there.

@@ -151,7 +151,9 @@ int run(session& here, const run_options& options) {
            && result.exit.reason != exit_reason::signaled)
     session::complain(
       fmt::format("run '{}': {}", result.handle, describe(result.exit)));
-  return run_exit_code(result.exit, "");
+  auto code = run_exit_code(result.exit, "");
+  auto has_result = result.outcome && !result.outcome->failure;
+  return code == 0 && options.call.given() && !has_result ? int{failed} : code;
 }
 
 } // namespace

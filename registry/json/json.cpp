@@ -1,5 +1,9 @@
 #include <pm/json.hpp>
 
+#include <rapidjson/encodedstream.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
 #include <pm/json_fields.hpp>
 
 namespace pm {
@@ -56,7 +60,68 @@ void write_text(writer& out, std::string_view text) {
   put(mended);
 }
 
+namespace {
+
+// Where `text` is nested deeper than `most`: the byte, or npos. Brackets
+// within strings do not count; what is no JSON does not matter.
+size_t too_deep_at(std::string_view text, size_t most) noexcept {
+  size_t depth = 0;
+  auto in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto c = text[i];
+    if (in_string && c == '\\')
+      ++i;
+    else if (c == '"')
+      in_string = !in_string;
+    else if (!in_string && (c == '[' || c == '{') && ++depth > most)
+      return i;
+    else if (!in_string && (c == ']' || c == '}') && depth > 0)
+      --depth;
+  }
+  return std::string_view::npos;
+}
+
+expected<void> check_depth(std::string_view text, size_t most) {
+  auto at = too_deep_at(text, most);
+  if (at == std::string_view::npos)
+    return {};
+  return fail(ec::format_refused, "not JSON at byte {}: nested deeper than {}",
+              at, most);
+}
+
+expected<void> outcome_of(const rapidjson::ParseResult& parsed) {
+  if (!parsed.IsError())
+    return {};
+  return fail(ec::format_refused, "not JSON at byte {}: {}", parsed.Offset(),
+              rapidjson::GetParseError_En(parsed.Code()));
+}
+
+} // namespace
+
+expected<void> parse(rapidjson::Document& to, std::string_view text) {
+  if (auto ok = check_depth(text, nesting_max); !ok)
+    return ok;
+  constexpr unsigned flags = rapidjson::kParseIterativeFlag
+                             | rapidjson::kParseValidateEncodingFlag
+                             | rapidjson::kParseFullPrecisionFlag;
+  return outcome_of(to.Parse<flags>(text.data(), text.size()));
+}
+
 } // namespace json
+
+expected<void> check_json(std::string_view text) {
+  // Other documents have it within them.
+  if (auto ok = json::check_depth(text, json::nesting_max / 2); !ok)
+    return ok;
+  constexpr unsigned flags = rapidjson::kParseIterativeFlag
+                             | rapidjson::kParseValidateEncodingFlag
+                             | rapidjson::kParseNumbersAsStringsFlag;
+  rapidjson::MemoryStream bytes{text.data(), text.size()};
+  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> in{
+    bytes};
+  rapidjson::BaseReaderHandler<> nobody;
+  return json::outcome_of(rapidjson::Reader{}.Parse<flags>(in, nobody));
+}
 
 // clang-format off
 #define PM_JSON_TYPES(X) \
@@ -91,23 +156,6 @@ expected<void> check_texts(const std::map<std::string, std::string>& xs,
   return {};
 }
 
-expected<void> check_call(const call_spec& call) {
-  if (call.name.empty())
-    return fail(ec::invalid_argument, "call: name the function");
-  for (auto [name, text, is_right] :
-       {std::tuple{"args", &call.args, &rapidjson::Value::IsArray},
-        std::tuple{"kwargs", &call.kwargs, &rapidjson::Value::IsObject}}) {
-    if (text->empty())
-      continue;
-    rapidjson::Document value;
-    value.Parse<rapidjson::kParseIterativeFlag>(text->data(), text->size());
-    if (value.HasParseError() || !(value.*is_right)())
-      return fail(ec::invalid_argument, "{}: not a JSON {}", name,
-                  name == std::string_view{"args"} ? "array" : "object");
-  }
-  return check_text(call.name, "function");
-}
-
 expected<void> check_what_runs(const process_spec& spec) {
   if (spec.kind == kind::task)
     return {};
@@ -120,6 +168,32 @@ expected<void> check_what_runs(const process_spec& spec) {
 
 } // namespace
 
+expected<void> check_call(const call_spec& call) {
+  if (call.name.empty())
+    return fail(ec::invalid_argument, "call: name the function");
+  for (auto [name, text, opening] : {std::tuple{"args", &call.args, '['},
+                                     std::tuple{"kwargs", &call.kwargs, '{'}}) {
+    if (text->empty())
+      continue;
+    if (auto ok = check_json(*text); !ok)
+      return fail(ec::invalid_argument, "{}: {}", name, ok.error().text);
+    auto first = text->find_first_not_of(" \t\r\n");
+    if ((*text)[first] != opening)
+      return fail(ec::invalid_argument, "{}: not a JSON {}", name,
+                  opening == '[' ? "array" : "object");
+  }
+  return check_text(call.name, "function");
+}
+
+expected<void>
+check_environment(const std::map<std::string, std::string>& variables) {
+  for (auto& [name, x] : variables)
+    if (name.empty() || name.find('=') != std::string::npos)
+      return fail(ec::invalid_argument,
+                  "environment: '{}' is not a variable's name", name);
+  return check_texts(variables, "environment");
+}
+
 expected<void> check_spec(const process_spec& spec) {
   if (auto ok = check_what_runs(spec); !ok)
     return ok;
@@ -130,17 +204,13 @@ expected<void> check_spec(const process_spec& spec) {
   for (auto& word : spec.shutdown.command)
     if (auto ok = check_text(word, "shutdown.command"); !ok)
       return ok;
-  for (auto& [name, x] : spec.environment)
-    if (name.empty() || name.find('=') != std::string::npos)
-      return fail(ec::invalid_argument,
-                  "environment: '{}' is not a variable's name", name);
   for (auto [name, text] :
        {std::pair{"working_dir", &spec.working_dir},
         std::pair{"user", &spec.user}, std::pair{"group", &spec.group},
         std::pair{"log.file", &spec.log.file}})
     if (auto ok = check_text(*text, name); !ok)
       return ok;
-  if (auto ok = check_texts(spec.environment, "environment"); !ok)
+  if (auto ok = check_environment(spec.environment); !ok)
     return ok;
   return check_texts(spec.labels, "labels");
 }

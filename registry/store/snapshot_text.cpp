@@ -148,12 +148,8 @@ expected<snapshot> decode_snapshot(std::string_view name,
       return damaged(name, "its checksum does not match");
   }
   rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag
-                 | rapidjson::kParseValidateEncodingFlag>(text.data(),
-                                                          text.size());
-  if (document.HasParseError())
-    return damaged(
-      name, fmt::format("not JSON at byte {}", document.GetErrorOffset()));
+  if (auto ok = json::parse(document, text); !ok)
+    return damaged(name, ok.error().text);
   if (!document.IsObject())
     return fail(ec::format_refused,
                 "{} is not a registry of this program: not an object; nothing "

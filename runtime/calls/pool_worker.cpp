@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "runtime/logs/scratch.hpp"
+#include "runtime/os/proc_environ.hpp"
 
 namespace pm::calls {
 
@@ -38,6 +39,9 @@ expected<void> pool_worker::start() {
   request.argv = command.argv;
   request.environment = command.environment;
   request.environment.push_back("PM_RUN_ID=" + run_.str());
+  // Should this program die, the next one ends it.
+  request.environment.push_back(
+    fmt::format("{}={}", side_run_variable, run_.str()));
   request.working_dir = command.working_dir;
   request.limits = command.limits;
   request.output = output_mode::capture;

@@ -41,6 +41,14 @@ class PmChannel:
             rest = rest[os.write(self.fd, rest) :]
 
 
+def pm_text(make):
+    """What `make` gives, as a text that is UTF-8, whatever the exception is."""
+    try:
+        return str(make()).encode("utf-8", "replace").decode()
+    except BaseException as error:
+        return "(it cannot be printed: %s)" % type(error).__qualname__
+
+
 def pm_failure(error):
     """The exception as JSON, without the frames of this file above it."""
     trace = error.__traceback__
@@ -50,11 +58,11 @@ def pm_failure(error):
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
         name = kind.__module__ + "." + name
-    lines = traceback.format_exception(kind, error, trace)
+    lines = lambda: "".join(traceback.format_exception(kind, error, trace))
     return {
-        "type": name,
-        "message": str(error)[:65536],
-        "traceback": "".join(lines)[-262144:],
+        "type": pm_text(lambda: name),
+        "message": pm_text(lambda: error)[:65536],
+        "traceback": pm_text(lines)[-262144:],
     }
 
 
@@ -90,7 +98,7 @@ def pm_invoke(call):
 
 def pm_encode(result):
     try:
-        text = json.dumps(result, allow_nan=False)
+        text = json.dumps(result, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError("the result is not JSON: %s" % error) from None
     if len(text) > PM_BODY_MAX:
@@ -107,6 +115,16 @@ def pm_flush():
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass
+
+
+def pm_streams(streams):
+    """A call that takes the place of a stream, or closes it, does so for itself
+    alone."""
+    for number, (name, stream) in enumerate(streams.items(), 1):
+        if stream is None or stream.closed:
+            stream = open(number, "w", buffering=1, closefd=False)
+            streams[name] = stream
+        setattr(sys, name, stream)
 
 
 def pm_answer(body, is_alone):
@@ -131,6 +149,7 @@ def pm_serve():
     channel = PmChannel()
     me = os.getpid()
     sys.stdout.reconfigure(line_buffering=True)
+    streams = {"stdout": sys.stdout, "stderr": sys.stderr}
     while True:
         head = channel.read(PM_HEAD.size)
         if head is None:
@@ -141,6 +160,7 @@ def pm_serve():
             return 0
         kind, text, code = pm_answer(body, channel.is_file)
         pm_flush()
+        pm_streams(streams)
         if os.getpid() != me:
             os._exit(code)  # a fork that came back: the call is its parent's
         channel.write(number, kind, text)

@@ -1,6 +1,10 @@
 #include <pm/event_loop.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "runtime/loop/loop_impl.hpp"
+#include "runtime/os/unique_fd.hpp"
 
 namespace pm {
 
@@ -32,6 +36,20 @@ void on_check(uv_check_t* check) {
 void on_idle(uv_idle_t*) {
   // Its being active is what keeps the poll from waiting.
 }
+
+// Holds the descriptors up to 2 that a host has closed: libuv ends a program
+// that lets it close one of these.
+class low_descriptors {
+public:
+  low_descriptors() {
+    do
+      fds_.emplace_back(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    while (fds_.back() && fds_.back().get() <= STDERR_FILENO);
+  }
+
+private:
+  std::vector<unique_fd> fds_;
+};
 
 void on_work(uv_work_t* request) {
   static_cast<work_item*>(request->data)->fn();
@@ -100,6 +118,7 @@ event_loop::event_loop(std::unique_ptr<impl> owned) noexcept
   : impl_(std::move(owned)) {}
 
 expected<std::unique_ptr<event_loop>> event_loop::make() {
+  low_descriptors taken;
   auto x = std::make_unique<impl>();
   if (auto error = uv_loop_init(&x->loop); error != 0)
     return fail_errno(-error, "event loop");

@@ -74,6 +74,16 @@ void garbage() {
   ::_exit(0);
 }
 
+// values_test.cpp has one of this name too.
+int same_name(int x) {
+  return x + 2;
+}
+
+// Ends of SIGTERM as any program.
+void sleep_long() {
+  ::sleep(1000);
+}
+
 const auto named_is_registered = pm::register_function("named.add", add);
 
 } // namespace
@@ -224,6 +234,29 @@ BOOST_AUTO_TEST_CASE(a_background_function_that_throws_has_failed) {
   auto log = read_file(ended.log_file); // the two streams in any order
   BOOST_TEST(log.find("about to fail\n") != std::string::npos);
   BOOST_TEST(log.find("std::out_of_range: no such row\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_takes_no_stop_token_ends_of_the_signal) {
+  auto& pm = open();
+  value_of(pm.start_function_background<sleep_long>({.handle_id = "deaf"}));
+  auto& directory = pm.state_dir();
+  auto pid = *value_of(pm.get_status("deaf")).pid;
+  // It is within the function once it sleeps there.
+  BOOST_REQUIRE(wait_until([&] {
+    return read_file(fmt::format("/proc/{}/wchan", pid)).find("nanosleep")
+           != std::string::npos;
+  }));
+  auto from = std::chrono::steady_clock::now();
+  BOOST_TEST(value_of(pm.stop_process("deaf")));
+  BOOST_TEST((std::chrono::steady_clock::now() - from < 5s));
+  BOOST_TEST(value_of(pm.get_status("deaf")).exit_signal.value() == "TERM");
+  BOOST_TEST(!directory.empty());
+}
+
+BOOST_AUTO_TEST_CASE(two_functions_of_one_name_are_told) {
+  auto& pm = open();
+  auto why = error_of(pm.run_function<same_name>(1)).text;
+  BOOST_TEST(why.find("'{anonymous}::same_name'") != std::string::npos, why);
 }
 
 BOOST_AUTO_TEST_CASE(no_worker_outlives_its_manager) {

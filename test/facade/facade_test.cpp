@@ -62,6 +62,47 @@ BOOST_AUTO_TEST_CASE(a_time_limit_and_a_cancellation_end_a_command) {
   BOOST_TEST(wait_until([&] { return value_of(pm.list_processes()).empty(); }));
 }
 
+BOOST_AUTO_TEST_CASE(a_cancellation_ends_its_own_run_and_no_other) {
+  auto& pm = open();
+  auto pid =
+    *value_of(pm.start_cli_background({"sleep", "1000"}, {.handle_id = "web"}))
+       .pid;
+  auto refused = pm.run_cli({"true"}, {.handle_id = "web"});
+  refused.cancel();
+  BOOST_TEST(to_string(error_of(refused).code) == "already_exists");
+  // Behind the cancellation.
+  BOOST_TEST(*value_of(pm.get_status("web")).pid == pid);
+  BOOST_TEST(value_of(pm.run_cli({"true"})).exit.code.value() == 0);
+  BOOST_TEST(to_string(value_of(pm.get_status("web")).status) == "running");
+}
+
+BOOST_AUTO_TEST_CASE(no_time_is_too_long) {
+  auto& pm = open();
+  constexpr auto most = std::chrono::milliseconds::max();
+  BOOST_TEST(value_of(pm.run_cli({"true"}, {.timeout = most})).exit.code.value()
+             == 0);
+  auto waits = pm.wait_for_process("nobody", pm::wait_target::ended, most);
+  BOOST_TEST(to_string(error_of(waits).code) == "no_such_process");
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_can_be_withdrawn) {
+  auto& pm = open();
+  value_of(pm.start_cli_background({"sleep", "1000"}, {.handle_id = "web"}));
+  auto waits = pm.wait_for_process("web");
+  waits.cancel();
+  BOOST_TEST(to_string(error_of(waits).code) == "cancelled");
+  BOOST_TEST(to_string(value_of(pm.get_status("web")).status) == "running");
+}
+
+BOOST_AUTO_TEST_CASE(a_continuation_that_throws_is_its_own_affair) {
+  pm::async<int> x;
+  int told = 0;
+  x.then([](const caf::expected<int>&) { throw std::runtime_error{"mine"}; });
+  x.then([&](const caf::expected<int>& y) { told = *y; });
+  BOOST_CHECK_THROW(x.shared()->complete(3), std::runtime_error);
+  BOOST_TEST(told == 3);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_run_is_told) {
   auto& pm = open();
   auto why = error_of(pm.run_cli({"/no/such/program"}));

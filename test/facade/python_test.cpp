@@ -58,8 +58,22 @@ BOOST_AUTO_TEST_CASE(what_goes_wrong_is_told) {
                   "module 'pm_jobs' has no function 'nothing'"));
   BOOST_TEST(says(fails("pm_jobs:add", "[]"), "TypeError"));
   BOOST_TEST(says(fails("pm_jobs:die"), "signal 9 (KILL)"));
+  BOOST_TEST(says(fails("pm_jobs:raise_unprintable"),
+                  "pm_jobs.Unprintable: (it cannot be printed: RuntimeError)"));
+  BOOST_TEST(
+    says(fails("pm_jobs:raise_half_a_character"), "ValueError: half ? of it"));
   // The rest goes on.
   BOOST_TEST(value_of(pm.run_python("pm_jobs:add", "[1]")).value.text == "2");
+}
+
+BOOST_AUTO_TEST_CASE(who_takes_the_output_away_takes_its_own) {
+  auto& pm = open(); // one call after the other: in one worker
+  for (auto how : {R"(["replace"])", R"(["close"])"}) {
+    value_of(pm.run_python("pm_jobs:take_stdout", how));
+    BOOST_TEST(
+      value_of(pm.run_python("builtins:print", R"(["here"])")).stdout_text
+      == "here\n");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(hostile_functions_harm_nobody_else) {

@@ -167,6 +167,81 @@ BOOST_AUTO_TEST_CASE(
   manager.reset(); // waits for both, which use what is here
 }
 
+BOOST_AUTO_TEST_CASE(a_stop_reaches_a_coroutine_before_and_while_it_waits) {
+  auto& pm = open();
+  std::atomic<bool> is_in{false};
+  std::atomic<bool> may_go{false};
+  value_of(pm.start_async_task(
+    [&]() -> pm::async<void> {
+      is_in = true;
+      while (!may_go)
+        std::this_thread::sleep_for(1ms);
+      co_await pm::sleep_for(1000s);
+    },
+    {.handle_id = "early"}));
+  BOOST_REQUIRE(wait_until([&] { return is_in.load(); }));
+  auto early = pm.stop_process("early");
+  BOOST_REQUIRE(wait_until([&] {
+    return to_string(value_of(pm.get_status("early")).status) == "stopping";
+  }));
+  may_go = true;
+  value_of(pm.start_cli_background({"sleep", "1000"}, {.handle_id = "web"}));
+  value_of(pm.start_async_task(
+    [&pm]() -> pm::async<void> { co_await pm.wait_for_process("web"); },
+    {.handle_id = "waiter"}));
+  for (auto stopped : {early, pm.stop_process("waiter")})
+    BOOST_TEST(value_of(stopped));
+  for (auto name : {"early", "waiter"})
+    BOOST_TEST(value_of(pm.get_status(name)).exit_code.value() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_start_leaves_the_task_as_it_is) {
+  auto& pm = open();
+  std::atomic<int> first{0};
+  std::atomic<int> second{0};
+  std::atomic<bool> may_fail{false};
+  value_of(pm.start_async_task(
+    [&] {
+      if (++first > 1)
+        return;
+      while (!may_fail)
+        std::this_thread::sleep_for(1ms);
+      throw std::runtime_error{"again"};
+    },
+    {.handle_id = "one"}));
+  auto refused = pm.start_async_task([&] { ++second; }, {.handle_id = "one"});
+  BOOST_TEST(to_string(error_of(refused).code) == "already_running");
+  may_fail = true;
+  BOOST_TEST(to_string(value_of(pm.wait_for_process("one")).status)
+             == "stopped");
+  BOOST_TEST(first == 2);
+  BOOST_TEST(second == 0);
+  auto never = pm.start_async_task([] {}, {.handle_id = "x"}, 0ms);
+  BOOST_TEST(to_string(error_of(never).code) == "invalid_argument");
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_task_lets_go_of_what_it_held) {
+  auto& pm = open();
+  auto held = std::make_shared<int>(1);
+  value_of(pm.start_async_task([held] {}, {.handle_id = "holder"}));
+  value_of(pm.wait_for_process("holder"));
+  value_of(pm.cleanup_dead_processes());
+  BOOST_TEST(wait_until([&] { return held.use_count() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(an_actor_that_cannot_be_made_is_a_failure) {
+  auto& pm = open();
+  value_of(pm.start_async_task(
+    [](caf::actor_system&) -> caf::actor {
+      throw std::runtime_error{"no room"};
+    },
+    {.handle_id = "stillborn", .restart = pm::restart_mode::never}));
+  auto ended = value_of(pm.wait_for_process("stillborn"));
+  BOOST_TEST(to_string(ended.status) == "failed");
+  BOOST_REQUIRE(ended.failure.has_value());
+  BOOST_TEST(ended.failure->message == "no room");
+}
+
 BOOST_AUTO_TEST_CASE(an_actor_is_a_task) {
   auto& pm = open();
   value_of(pm.start_async_task(

@@ -77,6 +77,8 @@ using supervisor_actor = caf::typed_actor<
   // Stops it (SIGKILL at once if forced); replies once it has been reaped,
   // and its group is gone where the spec asks for that.
   caf::replies_to<stop_atom, bool, request_context>::with<change_outcome>,
+  // Kills the one run that the request of this correlation id began.
+  caf::reacts_to<stop_atom, std::string>,
   // Ends this life and begins another; replies when that one runs.
   caf::replies_to<restart_atom, bool, request_context>::with<change_outcome>,
   // Sends a signal to the process itself. Errors: not_running.
@@ -155,6 +157,8 @@ using manager_actor = caf::typed_actor<
                   request_context>::with<change_outcome>,
   caf::replies_to<stop_atom, std::string, bool,
                   request_context>::with<change_outcome>,
+  // Withdraws a run, by handle id and the correlation id of its request.
+  caf::reacts_to<stop_atom, std::string, std::string>,
   // Stops several, each one after those of them that depend on it; replies
   // when all have ended or cannot be ended.
   caf::replies_to<stop_atom, std::vector<std::string>, bool,

@@ -23,6 +23,23 @@ class async;
 
 namespace detail {
 
+// No time is too long to be counted from now in nanoseconds.
+constexpr std::chrono::milliseconds bounded(std::chrono::milliseconds x) {
+  constexpr std::chrono::hours most{100 * 365 * 24};
+  return x < most ? x : std::chrono::milliseconds{most};
+}
+
+inline std::optional<std::chrono::milliseconds>
+bounded(std::optional<std::chrono::milliseconds> x) {
+  return x ? std::optional{bounded(*x)} : x;
+}
+
+template <class T>
+constexpr bool is_async = false;
+
+template <class T>
+constexpr bool is_async<async<T>> = true;
+
 // Runs a function on a thread that may be held up for a while.
 using elsewhere = std::function<void(std::function<void()>)>;
 
@@ -51,8 +68,15 @@ struct async_state : std::enable_shared_from_this<async_state<T>> {
     if (ready.empty())
       return;
     auto tell = [self = this->shared_from_this(), ready = std::move(ready)] {
+      std::exception_ptr thrown; // by one: the others are told all the same
       for (auto& fn : ready)
-        fn(*self->outcome);
+        try {
+          fn(*self->outcome);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+      if (thrown)
+        std::rethrow_exception(thrown);
     };
     if (run)
       run(std::move(tell));
@@ -139,8 +163,9 @@ public:
     fn(*state_->outcome);
   }
 
-  // Withdraws the request: a process that it runs is stopped, a coroutine's
-  // next wait fails. The outcome still comes, most likely `cancelled`.
+  // Withdraws the request: what `run_cli` runs is killed, a call's worker too,
+  // a coroutine's next wait fails, and of anything else the outcome is not
+  // waited for. The outcome still comes, most likely `cancelled`.
   void cancel() const {
     std::function<void()> fn;
     {

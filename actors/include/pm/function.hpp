@@ -9,6 +9,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <pm/json_fields.hpp>
@@ -29,6 +30,13 @@ namespace pm {
 using function_body =
   std::function<std::string(std::string_view args, std::stop_token stopped)>;
 
+struct function_entry {
+  function_body call;
+  bool takes_stop = true;       // else SIGTERM ends its process as usual
+  const void* symbol = nullptr; // null: it was given its name
+  bool is_alias = false;
+};
+
 // Functions by name. Fill it before it is used; reading it is thread-safe.
 class function_table {
 public:
@@ -39,16 +47,26 @@ public:
   template <class F>
   void add(std::string name, F fn);
 
-  void add_body(std::string name, function_body body);
+  void add_body(std::string name, function_body body, bool takes_stop = true);
+
+  // Adds a function under the name that its source has for it, and under
+  // `full`, which tells overloads apart. A name that several functions have
+  // calls none of them: it is an error that says so.
+  bool add_symbol(const std::string& name, const std::string& full,
+                  const function_entry& what);
+
+  // Of the two names, the one that means the function `symbol`.
+  const std::string& name_of(const std::string& name, const std::string& full,
+                             const void* symbol) const;
 
   // The function of this name; null: there is none.
-  const function_body* find(std::string_view name) const;
+  const function_entry* find(std::string_view name) const;
 
   // All names in order, with commas; for error texts.
   std::string names() const;
 
 private:
-  std::map<std::string, function_body, std::less<>> bodies_;
+  std::map<std::string, function_entry, std::less<>> bodies_;
 };
 
 // Registers a function of this program by a name of its own. At file scope:
@@ -161,9 +179,26 @@ std::string call(F& fn, std::string_view args, std::stop_token stopped) {
   }
 }
 
-// The name that the compiler has for a function.
+template <auto Fn, class... Ts>
+constexpr void check_arguments() {
+  static_assert(sizeof...(Ts) == argument_count<std::decay_t<decltype(Fn)>>,
+                "as many arguments as the function takes");
+}
+
+template <class F>
+function_body body_of(F fn) {
+  return [fn = std::move(fn)](std::string_view args,
+                              std::stop_token stopped) mutable {
+    return call(fn, args, std::move(stopped));
+  };
+}
+
+template <class F>
+constexpr bool takes_stop_of = takes_stop<typename signature<F>::all>();
+
+// The name that the compiler has for a function: overloads share it.
 template <auto Fn>
-std::string symbol_name() {
+std::string source_name() {
   std::string_view text{__PRETTY_FUNCTION__};
   text.remove_prefix(text.find("Fn = ") + 5);
   text = text.substr(0, text.find_first_of(";]"));
@@ -177,19 +212,30 @@ std::string symbol_name() {
 // Registers `Fn` before `main`, by being named.
 template <auto Fn>
 struct by_symbol {
-  static inline const bool is_registered =
-    register_function(symbol_name<Fn>(), Fn);
+  static std::string full_name() {
+    return source_name<Fn>() + ":" + typeid(by_symbol).name();
+  }
+
+  // For after `main` has begun: all functions are registered.
+  static const std::string& name() {
+    (void)is_registered;
+    static const auto result =
+      function_table::global().name_of(source_name<Fn>(), full_name(), &tag);
+    return result;
+  }
+
+  static inline const char tag = 0; // its place stands for `Fn`
+  static inline const bool is_registered = function_table::global().add_symbol(
+    source_name<Fn>(), full_name(),
+    {body_of(Fn), takes_stop_of<std::decay_t<decltype(Fn)>>, &tag, false});
 };
 
 } // namespace functions
 
 template <class F>
 void function_table::add(std::string name, F fn) {
-  add_body(std::move(name),
-           [fn = std::move(fn)](std::string_view args,
-                                std::stop_token stopped) mutable {
-             return functions::call(fn, args, std::move(stopped));
-           });
+  add_body(std::move(name), functions::body_of(std::move(fn)),
+           functions::takes_stop_of<F>);
 }
 
 } // namespace pm

@@ -70,7 +70,8 @@ public:
 
   // What the task of this handle id does, from its next start on. It is started
   // as every process is, by a definition of kind::task. Any thread.
-  virtual void define_task(const std::string& handle_id, task_plan plan) = 0;
+  virtual std::function<void(bool)> define_task(const std::string& handle_id,
+                                                task_plan plan) = 0;
 
   // Calls a function in a warm worker: of this program, by its registered name
   // (kind::function; `args` a JSON array), or of Python ("module:function";

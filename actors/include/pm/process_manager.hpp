@@ -207,8 +207,8 @@ public:
   template <auto Fn, class... Ts>
   async<process_handle> start_function_background(background_options options,
                                                   const Ts&... args) {
-    (void)functions::by_symbol<Fn>::is_registered;
-    return start_function_background(functions::symbol_name<Fn>(),
+    functions::check_arguments<Fn, Ts...>();
+    return start_function_background(functions::by_symbol<Fn>::name(),
                                      std::move(options),
                                      functions::arguments_text(args...));
   }
@@ -230,7 +230,9 @@ public:
 
   // -- tasks ------------------------------------------------------------------
 
-  // Runs a task inside this program, once, or again so long after each time.
+  // Runs a task inside this program, once, or again so long after each time. A
+  // start that is refused changes nothing. The body is kept until the process
+  // is removed. Errors: already_running, invalid_argument.
   async<process_handle>
   start_async_task(task_body body, task_options options = {},
                    std::optional<milliseconds> interval = {});
@@ -272,8 +274,8 @@ private:
   std::function<void()> call(kind which, const call_spec& what,
                              function_call_options options, outcome_fn done);
 
-  async<call_result> call_for_result(kind which, const call_spec& what,
-                                     function_call_options options);
+  async<call_result> checked_call(kind which, const call_spec& what,
+                                  function_call_options options);
 
   // Where continuations run.
   const detail::elsewhere& elsewhere() const noexcept;
@@ -311,10 +313,10 @@ auto process_manager::run_function(function_call_options options,
                                    const Ts&... args) {
   using result = std::decay_t<
     typename functions::signature<std::decay_t<decltype(Fn)>>::result>;
-  (void)functions::by_symbol<Fn>::is_registered;
+  functions::check_arguments<Fn, Ts...>();
   async<result> mine;
   call_spec what;
-  what.name = functions::symbol_name<Fn>();
+  what.name = functions::by_symbol<Fn>::name();
   what.args = functions::arguments_text(args...);
   auto state = mine.shared();
   state->on_cancel(

@@ -59,13 +59,17 @@ private:
 
   template <class F>
   static async<void> called(F fn) {
-    if constexpr (std::is_same_v<std::invoke_result_t<F>, async<void>>) {
+    using result = std::invoke_result_t<F>;
+    static_assert(
+      !detail::is_async<result> || std::is_same_v<result, async<void>>,
+      "a task's coroutine gives no value: pm::async<void>");
+    if constexpr (std::is_same_v<result, async<void>>) {
       return fn();
     } else {
-      async<void> result;
+      async<void> done;
       fn(); // what it throws is the caller's
-      result.shared()->complete({});
-      return result;
+      done.shared()->complete({});
+      return done;
     }
   }
 

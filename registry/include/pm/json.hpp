@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,18 @@ std::string to_json(const T& x);
 // field. Errors: format_refused.
 template <class T>
 expected<T> from_json(std::string_view text);
+
+// Checks that `text` is one JSON value: UTF-8, nested 500 deep at most, no
+// number above 1e307. Errors: format_refused, with the byte.
+expected<void> check_json(std::string_view text);
+
+// Checks a call: a name, `args` an array and `kwargs` an object (or empty).
+// Errors: invalid_argument, naming the field.
+expected<void> check_call(const call_spec& call);
+
+// Checks that these can be a process's variables. Errors: invalid_argument.
+expected<void>
+check_environment(const std::map<std::string, std::string>& variables);
 
 // Checks that all strings of `spec` can be kept and passed to exec: valid
 // UTF-8, no NUL, a non-empty argv. Errors: invalid_argument, naming the field.

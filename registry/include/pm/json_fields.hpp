@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <rapidjson/document.h>
@@ -28,8 +31,23 @@ void write_text(writer& out, std::string_view text);
 // True if all of `text` is UTF-8 without surrogates or overlong forms.
 bool is_utf8(std::string_view text) noexcept;
 
+// Parses what may come from anybody: numbers to the last bit, the encoding
+// checked, and no deeper than `nesting_max`, so that it can be gone through.
+// Errors: format_refused, with the byte.
+constexpr size_t nesting_max = 1000;
+expected<void> parse(rapidjson::Document& to, std::string_view text);
+
 template <class T>
 void write(writer& out, const T& x);
+
+template <class T>
+void write(writer& out, const std::optional<T>& x);
+
+template <class T>
+void write(writer& out, const std::vector<T>& xs);
+
+template <class T>
+void write(writer& out, const std::map<std::string, T>& xs);
 
 template <class T>
 void write(writer& out, const std::optional<T>& x) {
@@ -42,7 +60,7 @@ void write(writer& out, const std::optional<T>& x) {
 template <class T>
 void write(writer& out, const std::vector<T>& xs) {
   out.StartArray();
-  for (auto& x : xs)
+  for (const T& x : xs)
     write(out, x);
   out.EndArray();
 }
@@ -70,7 +88,7 @@ template <class T>
 void write(writer& out, const T& x) {
   if constexpr (std::is_same_v<T, bool>) {
     out.Bool(x);
-  } else if constexpr (std::is_same_v<T, std::string>) {
+  } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
     write_text(out, x);
   } else if constexpr (std::is_same_v<T, json_text>) {
     if (x.text.empty())
@@ -86,7 +104,10 @@ void write(writer& out, const T& x) {
   } else if constexpr (std::is_same_v<T, milliseconds>) {
     out.Int64(x.count());
   } else if constexpr (std::is_floating_point_v<T>) {
-    out.Double(x);
+    if (std::isfinite(x))
+      out.Double(x);
+    else
+      out.Null(); // JSON has no infinity
   } else if constexpr (std::is_unsigned_v<T>) {
     out.Uint64(x);
   } else if constexpr (std::is_integral_v<T>) {
@@ -180,6 +201,13 @@ inline tl::unexpected<error> wrong_type(const place& where,
 }
 
 template <class T>
+expected<void> read(const value& in, std::vector<T>& xs, const place& where);
+
+template <class T>
+expected<void> read(const value& in, std::map<std::string, T>& xs,
+                    const place& where);
+
+template <class T>
 expected<void> read(const value& in, std::optional<T>& x, const place& where) {
   if (in.IsNull()) {
     x.reset();
@@ -195,9 +223,10 @@ expected<void> read(const value& in, std::vector<T>& xs, const place& where) {
   xs.clear();
   xs.reserve(in.Size());
   for (auto& element : in.GetArray()) {
-    place here{where, xs.size()};
-    if (auto ok = read(element, xs.emplace_back(), here); !ok)
+    T x{};
+    if (auto ok = read(element, x, place{where, xs.size()}); !ok)
       return ok;
+    xs.push_back(std::move(x));
   }
   return {};
 }
@@ -286,8 +315,9 @@ expected<void> read(const value& in, T& x, const place& where) {
       return wrong_type(where, "a number");
     x = in.GetDouble();
   } else if constexpr (std::is_unsigned_v<T>) {
-    if (!in.IsUint64())
-      return wrong_type(where, "a whole number from 0");
+    if (!in.IsUint64() || in.GetUint64() != static_cast<T>(in.GetUint64()))
+      return wrong_type(where, fmt::format("a whole number from 0 to {}",
+                                           std::numeric_limits<T>::max()));
     x = static_cast<T>(in.GetUint64());
   } else if constexpr (std::is_integral_v<T>) {
     if (!in.IsInt64() || in.GetInt64() != static_cast<T>(in.GetInt64()))
@@ -315,13 +345,8 @@ std::string to_json(const T& x) {
 template <class T>
 expected<T> from_json(std::string_view text) {
   rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag
-                 | rapidjson::kParseValidateEncodingFlag>(text.data(),
-                                                          text.size());
-  if (document.HasParseError())
-    return fail(ec::format_refused, "not JSON at byte {}: {}",
-                document.GetErrorOffset(),
-                rapidjson::GetParseError_En(document.GetParseError()));
+  if (auto ok = json::parse(document, text); !ok)
+    return tl::make_unexpected(std::move(ok.error()));
   T x;
   if (auto ok = json::read(document, x, {}); !ok)
     return tl::make_unexpected(std::move(ok.error()));

@@ -130,3 +130,26 @@ def where():
 
 def stdin():
     return sys.stdin.read()
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raise_unprintable():
+    raise Unprintable()
+
+
+def raise_half_a_character():
+    raise ValueError("half \ud800 of it")
+
+
+def take_stdout(how):
+    import io
+    import sys
+
+    if how == "close":
+        sys.stdout.close()
+    else:
+        sys.stdout = io.StringIO()
