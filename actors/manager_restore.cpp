@@ -135,7 +135,8 @@ manager_state::spawn(std::shared_ptr<supervisor_start> how) {
   how->gate_open = may_start(id);
   entry added;
   added.record = how->record;
-  if (how->restored && is_alive(how->record.state.status))
+  auto is_held = how->held && !how->held->ended;
+  if (how->restored && !is_held && is_alive(how->record.state.status))
     added.record.state.status = status::unknown; // until it has settled
   added.gate_open = how->gate_open;
   added.is_asked_for = how->begin;

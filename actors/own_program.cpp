@@ -41,6 +41,10 @@ std::string own_program() {
   std::string path(4096, '\0');
   auto size = ::readlink("/proc/self/exe", path.data(), path.size());
   path.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  // A new build may have come in its place.
+  constexpr std::string_view deleted = " (deleted)";
+  if (path.ends_with(deleted))
+    path.resize(path.size() - deleted.size());
   return path;
 }
 

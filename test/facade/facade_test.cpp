@@ -1,6 +1,7 @@
 #include "test/facade/facade_fixture.hpp"
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 // What a program asks of the manager that it embeds, one example after the
@@ -175,6 +176,23 @@ BOOST_AUTO_TEST_CASE(leaving_lets_processes_live_and_stopping_does_not) {
   BOOST_TEST(process_exists(*one.pid));
   manager.reset();
   BOOST_TEST(!process_exists(*one.pid));
+}
+
+BOOST_AUTO_TEST_CASE(what_ended_meanwhile_is_never_shown_as_running) {
+  auto& pm = open(pm::on_exit::leave);
+  auto script = fmt::format("while [ ! -e {} ]; do sleep 0.01; done; exit 3",
+                            directory.file("go"));
+  auto pid =
+    *value_of(pm.start_cli_background(
+                {"sh", "-c", script},
+                {.handle_id = "short", .restart = pm::restart_mode::never}))
+       .pid;
+  manager.reset();
+  std::ofstream{directory.file("go")} << "go";
+  BOOST_REQUIRE(wait_until([&] { return !process_exists(pid); }));
+  auto& next = open();
+  BOOST_TEST(to_string(value_of(next.get_status("short")).status) != "running");
+  BOOST_TEST(value_of(next.wait_for_process("short")).exit_code.value() == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_outlives_its_manager_is_told_so) {
