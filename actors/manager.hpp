@@ -131,12 +131,21 @@ private:
     std::function<void(outcomes)> done;
   };
 
+  // A configuration that is being applied. A newer one may take its place once
+  // all of it has begun: what that waits for may need a better configuration.
+  struct apply_run {
+    apply_report report;
+    uint64_t number = 0;
+    std::optional<caf::typed_response_promise<apply_report>> promise;
+  };
+
   struct rolling_restart {
     std::vector<std::string> ids;
     size_t at = 0;
     bool force = false;
     milliseconds ready_within{0};
     bool awaits_ready = false;
+    bool is_timed = false; // the one at `at`
     request_context by;
     outcomes results;
     caf::typed_response_promise<outcomes> promise;
@@ -207,6 +216,8 @@ private:
   void group_member_over(const std::shared_ptr<group_stop>& group,
                          const std::string& id, named_outcome result);
   void roll(uint64_t number);
+  void await_ready(uint64_t number);
+  void begin_time(uint64_t number, rolling_restart& x);
   void rolled(uint64_t number, const process_view& view);
   void roll_fails(uint64_t number, error why);
   void all_down(const outcomes& results);
@@ -214,13 +225,14 @@ private:
   // -- configurations (manager_apply.cpp)
 
   void keep_accepted(std::function<void(const error*)> then);
-  void apply_removed(std::shared_ptr<apply_report> report,
+  void apply_removed(std::shared_ptr<apply_run> run,
                      std::shared_ptr<const accepted_config> config,
                      request_context by);
-  void apply_rest(std::shared_ptr<apply_report> report,
+  void apply_rest(std::shared_ptr<apply_run> run,
                   std::shared_ptr<const accepted_config> config,
                   request_context by);
-  void apply_done(std::shared_ptr<apply_report> report);
+  void apply_fails(const std::shared_ptr<apply_run>& run, const error& why);
+  void apply_done(std::shared_ptr<apply_run> run);
   void remove_all(const std::vector<std::string>& ids,
                   const request_context& by,
                   std::function<void(outcomes)> done);
@@ -228,6 +240,9 @@ private:
   void gather(const std::shared_ptr<gathering>& to, const std::string& id,
               const Ts&... message);
   void gathered(const std::shared_ptr<gathering>& to, named_outcome result);
+  void scale_in_turn(const std::string& name, uint64_t count,
+                     request_context by,
+                     caf::typed_response_promise<outcomes> promise);
   entry& add_new(const process_definition& what, bool begin);
   void add_replica(const std::shared_ptr<gathering>& all,
                    const std::string& name, int number,
@@ -255,14 +270,19 @@ private:
   std::set<std::string> queued_;  // the same
   std::map<uint64_t, rolling_restart> rolling_;
   uint64_t rolling_number_ = 0;
-  accepted_config accepted_; // without its processes where it is applied
-  std::optional<caf::typed_response_promise<apply_report>> applying_;
+  accepted_config accepted_;  // without its processes where it is applied
+  uint64_t apply_number_ = 0; // of the newest
+  bool is_applying_ = false;  // not all of it has begun
+  std::map<std::string, std::vector<std::function<void()>>> scaling_;
   std::vector<caf::typed_response_promise<bool>> shutdown_promises_;
 };
 
 manager_actor::behavior_type manager(manager_state::pointer self,
                                      std::shared_ptr<const supervision> on,
                                      std::shared_ptr<const manager_start> from);
+
+// Down, and nobody wants it up.
+bool is_down_for_good(const process_state& state);
 
 // True if the names or patterns in `names` mean this process.
 bool is_named_by(const std::string& name, const process_definition& process);

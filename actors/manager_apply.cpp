@@ -127,55 +127,70 @@ caf::result<apply_report> manager_state::apply(accepted_config config,
                                                request_context by) {
   if (going_down_)
     return refuse_start("apply");
-  if (applying_)
-    return to_caf({ec::busy, "apply: another configuration is being applied; "
-                             "nothing has changed"});
+  if (is_applying_)
+    return to_caf({ec::busy, "apply: another configuration is being applied, "
+                             "and what it leaves out is being stopped; nothing "
+                             "has changed"});
+  if (!scaling_.empty())
+    return to_caf({ec::busy, fmt::format("apply: '{}' is being scaled; nothing "
+                                         "has changed",
+                                         scaling_.begin()->first)});
   prepare(by);
   by.cause = cause::config;
   by.request_id.clear();
   auto promise = self_->make_response_promise<apply_report>();
-  applying_ = promise;
+  auto run = std::make_shared<apply_run>();
+  run->promise = promise;
+  run->number = ++apply_number_;
+  is_applying_ = true;
   auto before = std::exchange(accepted_, config);
   accepted_.applied = false;
   accepted_.accepted_at = on_->now();
   auto whole = std::make_shared<const accepted_config>(std::move(config));
-  keep_accepted([this, before, whole, by](const error* why) {
+  keep_accepted([this, before, whole, by, run](const error* why) {
     if (why != nullptr) {
       accepted_ = before;
-      applying_->deliver(to_caf(
-        {why->code, fmt::format("apply: the configuration could not be kept "
-                                "({}); nothing has changed",
-                                why->text)}));
-      applying_.reset();
-      return;
+      return apply_fails(
+        run, {why->code, fmt::format("apply: the configuration could not be "
+                                     "kept ({}); nothing has changed",
+                                     why->text)});
     }
-    auto report = std::make_shared<apply_report>();
-    report->diff = diff(*whole);
-    apply_removed(std::move(report), whole, by);
+    run->report.diff = diff(*whole);
+    apply_removed(run, whole, by);
   });
   return promise;
 }
 
+void manager_state::apply_fails(const std::shared_ptr<apply_run>& run,
+                                const error& why) {
+  is_applying_ = false;
+  if (run->promise)
+    run->promise->deliver(to_caf(why));
+}
+
 // Gone ones first: new ones may want what they hold.
-void manager_state::apply_removed(std::shared_ptr<apply_report> report,
+void manager_state::apply_removed(std::shared_ptr<apply_run> run,
                                   std::shared_ptr<const accepted_config> config,
                                   request_context by) {
   std::vector<std::string> gone;
-  for (auto& x : report->diff.processes)
+  for (auto& x : run->report.diff.processes)
     if (x.change == config_change::removed)
       gone.push_back(x.handle_id);
   auto waiting = by;
   waiting.wait = true;
-  remove_all(gone, waiting,
-             [this, report, config, by](const outcomes& results) {
-               report->outcomes = results;
-               apply_rest(report, config, by);
-             });
+  remove_all(gone, waiting, [this, run, config, by](const outcomes& results) {
+    run->report.outcomes = results;
+    apply_rest(run, config, by);
+  });
 }
 
-void manager_state::apply_rest(std::shared_ptr<apply_report> report,
+void manager_state::apply_rest(std::shared_ptr<apply_run> run,
                                std::shared_ptr<const accepted_config> config,
                                request_context by) {
+  if (going_down_)
+    return apply_fails(run, {ec::shutting_down,
+                             "apply: the node is shutting down; the next one "
+                             "goes on with this configuration"});
   accepted_.start_concurrency_max = config->start_concurrency_max;
   if (static_cast<size_t>(config->start_concurrency_max) != starts_max_)
     limit_starts(config->start_concurrency_max);
@@ -184,25 +199,29 @@ void manager_state::apply_rest(std::shared_ptr<apply_report> report,
     wanted.emplace(definition.handle_id, &definition);
   auto all = std::make_shared<gathering>();
   all->left = 1; // for this function
-  all->done = [this, report](outcomes results) {
+  all->done = [this, run](outcomes results) {
     for (auto& x : results)
-      report->outcomes.push_back(std::move(x));
-    apply_done(report);
+      run->report.outcomes.push_back(std::move(x));
+    apply_done(run);
   };
   // A gate can only be right when all dependencies are known.
-  for (auto& x : report->diff.processes)
+  for (auto& x : run->report.diff.processes)
     if (x.change != config_change::removed)
       link(*wanted.at(x.handle_id));
-  for (auto& x : report->diff.processes) {
+  std::set<std::string> added;
+  for (auto& x : run->report.diff.processes)
+    if (x.change != config_change::removed && find(x.handle_id) == nullptr) {
+      auto& definition = *wanted.at(x.handle_id); // gone meanwhile, it is back
+      add_new(definition, false).is_asked_for = definition.spec.autostart;
+      added.insert(x.handle_id);
+    }
+  for (auto& x : run->report.diff.processes) {
     auto& id = x.handle_id;
     if (x.change == config_change::removed)
       continue;
     auto& definition = *wanted.at(id);
-    auto* known = find(id); // gone meanwhile, it comes back
-    auto is_new = known == nullptr;
-    if (is_new)
-      known = &add_new(definition, false);
-    auto starts = is_new && definition.spec.autostart;
+    auto* known = find(id);
+    auto starts = added.contains(id) && definition.spec.autostart;
     auto restarts = x.restarts && is_alive(known->record.state.status);
     if (!starts && !restarts) {
       gather(all, id, define_atom::value, definition, by);
@@ -215,22 +234,27 @@ void manager_state::apply_rest(std::shared_ptr<apply_report> report,
     else
       gather(all, id, restart_atom::value, false, by);
     start_needs(id, by);
-    tell_waiters(id);
   }
+  for (auto& x : run->report.diff.processes)
+    tell_waiters(x.handle_id);
+  is_applying_ = false;
   gathered(all, {});
 }
 
-void manager_state::apply_done(std::shared_ptr<apply_report> report) {
-  std::sort(report->outcomes.begin(), report->outcomes.end(),
+void manager_state::apply_done(std::shared_ptr<apply_run> run) {
+  auto& outcomes = run->report.outcomes;
+  std::sort(outcomes.begin(), outcomes.end(),
             [](auto& a, auto& b) { return a.handle_id < b.handle_id; });
+  auto answer = [run](const error*) {
+    if (run->promise)
+      run->promise->deliver(std::move(run->report));
+  };
+  if (run->number != apply_number_)
+    return answer(nullptr); // a newer one has taken its place
   accepted_.applied = true;
   accepted_.processes.clear(); // the registry has them
-  keep_accepted([this, report](const error*) {
-    // Not kept, it is applied again by the next node: that changes nothing.
-    if (applying_)
-      applying_->deliver(std::move(*report));
-    applying_.reset();
-  });
+  // Not kept, it is applied again by the next node: that changes nothing.
+  keep_accepted(answer);
 }
 
 // -- scale --------------------------------------------------------------------
@@ -264,27 +288,47 @@ caf::result<std::vector<named_outcome>>
 manager_state::scale(const std::string& name, uint64_t count,
                      request_context by) {
   constexpr uint64_t replicas_max = 10'000;
-  if (going_down_)
-    return refuse_start("scale");
   if (count == 0 || count > replicas_max)
     return to_caf({ec::invalid_argument,
                    fmt::format("scale '{}': {} replicas; 1 to {} can run, and "
                                "'stop' stops them all",
                                name, count, replicas_max)});
+  prepare(by);
+  auto promise = self_->make_response_promise<outcomes>();
+  scale_in_turn(name, count, std::move(by), promise);
+  return promise;
+}
+
+// One after the other, and so the last one counts: each looks at what the one
+// before has left.
+void manager_state::scale_in_turn(
+  const std::string& name, uint64_t count, request_context by,
+  caf::typed_response_promise<outcomes> promise) {
+  if (auto busy = scaling_.find(name); busy != scaling_.end()) {
+    busy->second.push_back([this, name, count, by, promise] {
+      scale_in_turn(name, count, by, promise);
+    });
+    return;
+  }
+  if (going_down_) {
+    promise.deliver(refuse_start("scale"));
+    return;
+  }
   std::map<int, std::string> known;
   for (auto& id : graph_.members(name))
     if (auto* x = find(id);
         x != nullptr && x->record.definition.spec.replica > 0 && id != name)
       known.emplace(x->record.definition.spec.replica, id);
-  if (known.empty())
-    return find(name) == nullptr
-             ? nobody(name)
-             : to_caf({ec::invalid_argument,
-                       fmt::format("scale '{}': it has no replicas; give it "
-                                   "'replicas' in its definition",
-                                   name)});
-  prepare(by);
-  auto promise = self_->make_response_promise<outcomes>();
+  if (known.empty()) {
+    promise.deliver(
+      find(name) == nullptr
+        ? nobody(name)
+        : to_caf({ec::invalid_argument,
+                  fmt::format("scale '{}': it has no replicas; give it "
+                              "'replicas' in its definition",
+                              name)}));
+    return;
+  }
   auto all = std::make_shared<gathering>();
   all->left = 1; // for this function
   all->done = [promise](outcomes results) mutable {
@@ -296,20 +340,25 @@ manager_state::scale(const std::string& name, uint64_t count,
   for (int i = 1; i <= static_cast<int>(count); ++i)
     if (!known.contains(i))
       add_replica(all, name, i, pattern, by);
+    else if (auto* x = find(known[i]); is_down_for_good(x->record.state))
+      gather(all, known[i], start_atom::value, by);
   std::vector<std::string> surplus;
   for (auto& [number, id] : known)
     if (static_cast<uint64_t>(number) > count)
       surplus.push_back(id);
-  ++all->left;
+  if (surplus.empty())
+    return gathered(all, {});
+  scaling_[name]; // what comes meanwhile waits
   auto waiting = by;
   waiting.wait = true;
-  remove_all(surplus, waiting, [this, all](const outcomes& results) {
+  remove_all(surplus, waiting, [this, all, name](const outcomes& results) {
     for (auto& x : results)
       all->results.push_back(x);
     gathered(all, {});
+    auto next = scaling_.extract(name);
+    for (auto& go_on : next.mapped())
+      go_on();
   });
-  gathered(all, {});
-  return promise;
 }
 
 } // namespace pm

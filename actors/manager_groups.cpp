@@ -191,23 +191,11 @@ void manager_state::roll(uint64_t number) {
   if (found == nullptr)
     return roll_fails(number, from_caf(nobody(id)));
   auto by = x.by;
-  if (is_repeated(id, by)) {
-    x.results.push_back(done_outcome(id, as_it_is(id)));
-    ++x.at;
-    return roll(number);
-  }
+  x.is_timed = false;
+  if (is_repeated(id, by)) // begun before this node
+    return await_ready(number);
   start_needs(id, by);
-  auto then = [this, number](const change_outcome& outcome) {
-    auto here = rolling_.find(number);
-    if (here == rolling_.end())
-      return;
-    here->second.awaits_ready = true;
-    self_->delayed_send(self_, here->second.ready_within, give_up_atom::value,
-                        number, static_cast<uint64_t>(here->second.at));
-    // It may have changed since that was said.
-    auto* now_is = find(outcome.process.handle_id);
-    rolled(number, now_is != nullptr ? view_of(*now_is) : outcome.process);
-  };
+  auto then = [this, number](const change_outcome&) { await_ready(number); };
   self_
     ->request(found->supervisor, caf::infinite, restart_atom::value, x.force,
               std::move(by))
@@ -217,13 +205,36 @@ void manager_state::roll(uint64_t number) {
   tell_waiters(id);
 }
 
+void manager_state::await_ready(uint64_t number) {
+  auto found = rolling_.find(number);
+  if (found == rolling_.end())
+    return;
+  found->second.awaits_ready = true;
+  begin_time(number, found->second);
+  // It may have changed since that was said.
+  if (auto* now_is = find(found->second.ids[found->second.at]))
+    rolled(number, view_of(*now_is));
+  else
+    roll_fails(number, {ec::no_such_process, "it was removed"});
+}
+
+void manager_state::begin_time(uint64_t number, rolling_restart& x) {
+  if (!std::exchange(x.is_timed, true))
+    self_->delayed_send(self_, x.ready_within, give_up_atom::value, number,
+                        static_cast<uint64_t>(x.at));
+}
+
 // The process that it waits for has changed.
 void manager_state::rolled(uint64_t number, const process_view& view) {
   auto found = rolling_.find(number);
   if (found == rolling_.end())
     return;
   auto& x = found->second;
-  if (!x.awaits_ready || x.at >= x.ids.size() || x.ids[x.at] != view.handle_id)
+  if (x.at >= x.ids.size() || x.ids[x.at] != view.handle_id)
+    return;
+  if (view.status == status::pending)
+    return begin_time(number, x); // no answer comes while it waits for another
+  if (!x.awaits_ready)
     return;
   if (view.status == status::running && view.ready) {
     x.awaits_ready = false;
@@ -231,7 +242,7 @@ void manager_state::rolled(uint64_t number, const process_view& view) {
     ++x.at;
     return roll(number);
   }
-  if (view.status != status::running && view.status != status::starting)
+  if (!is_alive(view.status))
     roll_fails(number, {ec::not_running,
                         fmt::format("it is {} and was not ready before{}{}",
                                     to_string(view.status),
@@ -241,8 +252,7 @@ void manager_state::rolled(uint64_t number, const process_view& view) {
 
 void manager_state::not_ready_in_time(uint64_t number, uint64_t at) {
   auto found = rolling_.find(number);
-  if (found != rolling_.end() && found->second.at == at
-      && found->second.awaits_ready)
+  if (found != rolling_.end() && found->second.at == at)
     roll_fails(
       number,
       {ec::timeout, fmt::format("it is not ready within {}",

@@ -40,12 +40,6 @@ dependency_facts facts_of(const process_record& x, const process_view& view) {
   return facts;
 }
 
-// Down, and nobody wants it up.
-bool is_down_for_good(const process_state& state) {
-  return !state.wanted
-         && (state.status == status::stopped || state.status == status::failed);
-}
-
 // What a process says while it is pending between its runs.
 std::string schedule_text(const process_state& state) {
   auto text = state.due_at ? "next run at " + format_timestamp(*state.due_at)
@@ -58,6 +52,11 @@ std::string schedule_text(const process_state& state) {
 }
 
 } // namespace
+
+bool is_down_for_good(const process_state& state) {
+  return !state.wanted
+         && (state.status == status::stopped || state.status == status::failed);
+}
 
 // -- what holds ---------------------------------------------------------------
 

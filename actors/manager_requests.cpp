@@ -180,7 +180,9 @@ manager_state::outcome manager_state::restart(const std::string& id, bool force,
   if (found == nullptr)
     return nobody(id);
   prepare(by);
-  if (is_repeated(id, by))
+  auto is_done = found->record.state.status != status::starting
+                 && found->record.state.status != status::stopping;
+  if (is_repeated(id, by) && is_done)
     return as_it_is(id);
   start_needs(id, by);
   auto answer = self_->delegate(found->supervisor, restart_atom::value, force,

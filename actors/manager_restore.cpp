@@ -84,10 +84,12 @@ void manager_state::reconcile(const manager_start& from) {
     whole.processes = from.configured;
     // With nobody who waits for it.
     auto config = std::make_shared<const accepted_config>(std::move(whole));
-    auto report = std::make_shared<apply_report>();
-    report->diff = diff(*config);
+    auto run = std::make_shared<apply_run>();
+    run->report.diff = diff(*config);
+    run->number = ++apply_number_;
+    is_applying_ = true;
     by.wait = false;
-    return apply_removed(std::move(report), std::move(config), by);
+    return apply_removed(std::move(run), std::move(config), by);
   }
   std::set<std::string> named;
   for (auto& definition : from.configured) {

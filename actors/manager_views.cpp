@@ -317,6 +317,8 @@ void manager_state::defined(process_definition what) {
     return;
   link(what);
   found->record.definition = std::move(what);
+  if (found->is_followed) // without its probe it may be ready now
+    tell_graph(found->record.definition.handle_id, *found);
 }
 
 void manager_state::removed(const std::string& id) {

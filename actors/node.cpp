@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include <pm/json.hpp>
@@ -115,7 +114,7 @@ private:
   void open_manager();
   void run_loop();
   template <class Actor>
-  void end_on_loop(const Actor& actor);
+  void end_actor(const Actor& actor);
   void dismiss();
   void end_calls();
   void keeper_lost(const error& why);
@@ -329,12 +328,17 @@ void node_impl::run_loop() {
 }
 
 template <class Actor>
-void node_impl::end_on_loop(const Actor& actor) {
-  auto down = std::make_shared<bool>(false);
-  actor->attach_functor([down] { *down = true; });
+void node_impl::end_actor(const Actor& actor) {
+  auto down = std::make_shared<std::promise<void>>();
+  auto is_down = down->get_future();
+  actor->attach_functor([down] { down->set_value(); });
   caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-  if (!run_until(
-        loop(), [down] { return *down; }, std::chrono::seconds{5}))
+  if (options_.loop == nullptr)
+    return is_down.wait();
+  auto look = [&] {
+    return is_down.wait_for(milliseconds{0}) == std::future_status::ready;
+  };
+  if (!run_until(loop(), look, std::chrono::seconds{5}))
     note("error an actor does not end");
 }
 
@@ -372,16 +376,8 @@ void node_impl::end_calls() {
 void node_impl::dismiss() {
   if (!manager_)
     return;
-  if (options_.loop != nullptr) {
-    end_on_loop(manager_);
-    end_on_loop(registry_);
-    return;
-  }
-  caf::scoped_actor self{system_};
-  self->send_exit(manager_, caf::exit_reason::user_shutdown);
-  self->wait_for(manager_);
-  self->send_exit(registry_, caf::exit_reason::user_shutdown);
-  self->wait_for(registry_);
+  end_actor(manager_);
+  end_actor(registry_);
 }
 
 } // namespace

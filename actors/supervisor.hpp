@@ -187,7 +187,7 @@ private:
   void keep_limits(const process_spec& before);
   void measure_as_needed();
   void blame_memory();
-  void cpu_is_within(const std::string& told);
+  bool cpu_is_within(const std::string& told);
   std::string oom_words(const run_exit& how) const;
   void add_to_status(const std::string& words);
   bool begin_hook(hook_moment moment);

@@ -195,7 +195,8 @@ void supervisor_state::fail_spawn(error why) {
     event = life_event::spawn_retry;
   else if (event != life_event::ended_again && event != life_event::ended_held)
     event = life_event::spawn_failed;
-  state.status_text = why.text;
+  auto next = std::exchange(state.status_text, why.text);
+  add_to_status(next);
   step(event);
   if (state.status != status::starting)
     reject_all(std::exchange(start_waiters_, {}),

@@ -37,7 +37,8 @@ void supervisor_state::keep_limits(const process_spec& before) {
   if (record_.state.status != status::running)
     return;
   if (before.cpu_limit != spec().cpu_limit)
-    cpu_is_within(std::exchange(limits_.over_cpu, {}));
+    if (cpu_is_within(std::exchange(limits_.over_cpu, {})))
+      keep_intent();
   if (limits_of(before) != limits_of(spec()))
     on_->host->limit(record_.state.run_id, limits_of(spec()));
   measure_as_needed();
@@ -87,16 +88,18 @@ void supervisor_state::used(const std::string& run, uint64_t rss_bytes,
     note_trouble(std::move(found.text));
     break;
   case limit_turn::within_cpu:
-    cpu_is_within(found.text);
+    (void)cpu_is_within(found.text);
     keep_intent();
     break;
   }
 }
 
-// What was told of it does not hold any more.
-void supervisor_state::cpu_is_within(const std::string& told) {
-  if (!told.empty() && record_.state.status_text == told)
-    record_.state.status_text.clear();
+// What was told of it does not hold any more. True if it was shown.
+bool supervisor_state::cpu_is_within(const std::string& told) {
+  if (told.empty() || record_.state.status_text != told)
+    return false;
+  record_.state.status_text.clear();
+  return true;
 }
 
 // Of a SIGKILL that pm has not sent, or that the process passes on from a child

@@ -77,7 +77,8 @@ void supervisor_state::withdraw(const std::string& correlation_id) {
     return;
   request_context by;
   by.correlation_id = correlation_id;
-  (void)stop(true, std::move(by));
+  caf::anon_send(supervisor_actor{self_}, stop_atom::value, true,
+                 std::move(by)); // nobody waits for the answer
 }
 
 supervisor_state::outcome supervisor_state::stop(bool force,
@@ -101,6 +102,8 @@ supervisor_state::outcome supervisor_state::stop(bool force,
   }
   again_ = false;
   forced_ = forced_ || force;
+  if (state.status == status::backoff)
+    state.status_text.clear(); // when it would have begun again
   reject_all(std::exchange(start_waiters_, {}),
              {ec::cancelled, fmt::format("start '{}': it was stopped by "
                                          "another request meanwhile",
@@ -134,7 +137,7 @@ supervisor_state::outcome supervisor_state::restart(bool force,
   auto before = state;
   note(by);
   state.wanted = true;
-  state.held_down = false;
+  state.held_down = going_down_ = false;
   state.failures = 0;
   state.recent_starts.clear();
   publish(state.status);
@@ -159,20 +162,24 @@ supervisor_state::outcome supervisor_state::restart(bool force,
 
 void supervisor_state::go_on_restarting(outcome promise, bool force,
                                         bool wait) {
+  auto& state = record_.state;
+  if (going_down_ || !state.wanted)
+    return reject_all(
+      {{promise, false}},
+      {ec::cancelled, fmt::format("restart '{}': it was stopped "
+                                  "by another request meanwhile",
+                                  id())});
   if (wait)
     start_waiters_.push_back({promise, true});
-  going_down_ = false;
   follow_schedule(); // a stop under way had ended it
-  if (record_.state.status == status::running
-      || record_.state.status == status::stopping) {
+  if (state.status == status::running || state.status == status::stopping) {
     again_ = true;
     forced_ = force;
-    end_asked_ = record_.state.asked;
+    end_asked_ = state.asked;
+    step(force ? life_event::kill : life_event::restart);
+  } else { // it has ended meanwhile
+    step(next_start());
   }
-  if (force && again_)
-    step(life_event::kill);
-  else
-    step(life_event::restart);
   if (!wait)
     answer(promise, true);
 }

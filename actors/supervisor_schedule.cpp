@@ -61,15 +61,23 @@ void supervisor_state::take_new_schedule() {
   leave_schedule();
   if (!spec().schedule) {
     if (!awaits_due)
-      return;
+      return keep_intent();
     step(next_start()); // it is wanted up
     if (state.status == status::pending)
       keep_intent();
     return;
   }
-  state.awaits_due = awaits_due;
+  auto was_done =
+    !state.wanted && !state.held_down
+    && (state.status == status::stopped || state.status == status::failed);
+  state.wanted = state.wanted || was_done;
+  state.awaits_due = awaits_due || was_done;
+  if (!state.wanted)
+    return keep_intent();
   if (auto interval = spec().schedule->interval; interval && state.started_at)
     state.due_at = std::max(*state.started_at + *interval, now());
+  if (was_done)
+    step(next_start());
   follow_schedule();
   keep_intent();
 }

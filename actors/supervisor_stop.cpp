@@ -114,7 +114,8 @@ void supervisor_state::stop_command_overdue(const std::string& run) {
 // should it end one day, its life goes on as it would have.
 void supervisor_state::give_up(uint64_t timer) {
   auto& state = record_.state;
-  if (timer != timer_ || state.status != status::stopping)
+  // What runs beside it at its end has a time of its own.
+  if (timer != timer_ || state.status != status::stopping || is_over_)
     return;
   state.status_text = fmt::format(
     "SIGKILL was sent {} ago, and {}", format_duration(kill_patience),

@@ -123,6 +123,13 @@ int scale(session& here, const std::string& word) {
   auto reply = here.call("scale", params);
   if (!reply)
     return session::refuse(reply.error());
+  if (reply->body().IsArray() && reply->body().Empty()) {
+    session::emit(here.options.json ? "[]\n"
+                  : here.options.quiet
+                    ? ""
+                    : fmt::format("{}: {} run already\n", name, count));
+    return done;
+  }
   return show_outcomes(here, *reply, {name}, plain_words);
 }
 

@@ -43,6 +43,14 @@ std::optional<run_report> keeper_files::spawned(const run_id& run) const {
   return to_report(frame_type::held, body_of(found->second));
 }
 
+std::vector<run_id> keeper_files::unended() const {
+  std::vector<run_id> result;
+  for (auto& [run, x] : runs_)
+    if (!exits_.contains(run))
+      result.push_back(run);
+  return result;
+}
+
 std::optional<run_report> keeper_files::exited(const run_id& run) const {
   auto found = exits_.find(run);
   if (found == exits_.end())

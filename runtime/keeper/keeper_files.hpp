@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <pm/ids.hpp>
 
@@ -23,6 +24,9 @@ public:
 
   // The same with its end.
   std::optional<run_report> exited(const run_id& run) const;
+
+  // The runs that began, and whose end nobody has written down.
+  std::vector<run_id> unended() const;
 
 private:
   using records = std::unordered_map<run_id, journal_record, run_id_hash>;

@@ -6,6 +6,7 @@
 
 #include "runtime/loop/lost_runs.hpp"
 #include "runtime/loop/spawn_words.hpp"
+#include "runtime/os/proc_environ.hpp"
 
 namespace pm {
 
@@ -128,6 +129,16 @@ void keeper_host::recover(const std::vector<recorded_run>& all) {
     if (!held_.contains(x.run_id) && find(x.run_id) == nullptr)
       if (auto found = find_lost_run(x, files, boot_id_))
         has_lost_a_keeper_ = held_.emplace(x.run_id, std::move(*found)).second;
+  // Of side runs there is no other record: those that live were lost too.
+  for (auto& run : files.unended()) {
+    if (held_.contains(run) || find(run) != nullptr)
+      continue;
+    auto found = find_lost_run({run, {}}, files, boot_id_);
+    if (found && found->report.outcome == keeper::outcome::live
+        && read_process_variable(found->report.pid, side_run_variable)
+             == run.str())
+      held_.emplace(run, std::move(*found));
+  }
 }
 
 void keeper_host::give_to_keeper(const run_id& run) {

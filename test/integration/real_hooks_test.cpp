@@ -138,6 +138,21 @@ BOOST_AUTO_TEST_CASE(a_pre_start_that_a_crash_cuts_off_is_run_again) {
   BOOST_TEST(wait_until([&] { return !process_exists(hook); }));
 }
 
+BOOST_AUTO_TEST_CASE(a_hook_that_outlives_both_halves_is_ended_by_the_next) {
+  start_one("exec sleep 1000", R"("hooks": {"pre_start": "echo $$$$ >> )"
+                                 + directory().file("hooks") + "; test -e "
+                                 + directory().file("go")
+                                 + R"( || sleep 1000; test -e )"
+                                 + directory().file("go") + "\"}");
+  auto hook = pid_in("hooks");
+  abandon();
+  BOOST_TEST(process_exists(hook));
+  std::ofstream{directory().file("go")} << "x";
+  start();
+  BOOST_TEST(wait_for_status("web", "running"));
+  BOOST_TEST(wait_until([&] { return !process_exists(hook); }));
+}
+
 // A probe that is under way neither holds a shutdown up nor outlives it.
 BOOST_AUTO_TEST_CASE(a_shutdown_leaves_nothing_beside) {
   start_one("exec sleep 1000",

@@ -119,6 +119,7 @@ BOOST_AUTO_TEST_CASE(a_day_back_and_a_day_ahead_change_no_pace) {
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_comes_back_a_day_earlier_goes_on) {
+  BOOST_REQUIRE(wait_for_status("web", "running"));
   auto pid = pid_of("web");
   set_clock("-1d");
   crash();

@@ -73,7 +73,8 @@ BOOST_AUTO_TEST_CASE(a_failed_pre_start_is_a_failed_start) {
   define("web", with(hook_moment::pre_start));
   end_hook("web:pre_start", 3);
   BOOST_TEST((status_of("web") == status::backoff));
-  BOOST_TEST(view("web").status_text == "hook pre_start: exit 3");
+  BOOST_TEST(view("web").status_text
+             == "hook pre_start: exit 3; restarts in 5s");
   BOOST_TEST((view("web").reason == exit_reason::spawn_failed));
   advance(5s);
   BOOST_TEST(host.spawn_count("web:pre_start") == 2u);
