@@ -6,6 +6,7 @@
 #include <pm/config.hpp>
 
 #include "actors/supervision.hpp"
+#include "apps/pm_node/outcome_json.hpp"
 #include "apps/pm_node/version.hpp"
 #include "apps/pmctl/base64.hpp"
 #include <pm/json_fields.hpp>
@@ -154,7 +155,9 @@ void control_session_state::show(request x, param_reader& params) {
 }
 
 void control_session_state::wait(request x, param_reader& params) {
-  auto name = params.required_text("name");
+  auto many = params.has("names");
+  auto names = params.texts("names");
+  auto name = many ? std::string{} : params.required_text("name");
   auto text = params.text("for").value_or("ended");
   auto target = from_name<wait_target>(text);
   if (!target)
@@ -162,15 +165,29 @@ void control_session_state::wait(request x, param_reader& params) {
                               fmt::join(enum_names<wait_target>::names, ", ")));
   if (!accept(x, params))
     return;
-  self_->request(on_->manager, x.deadline, wait_atom::value, name, *target)
-    .then([this, x](const process_view& view) { reply(x, to_json(view)); },
-          [this, x, name, text](const caf::error& why) {
-            auto ours = from_caf(why);
-            if (ours.code == ec::timeout)
-              ours.text = fmt::format("wait '{}': not {} within the time given",
-                                      name, text);
-            reject(x, ours);
-          });
+  auto late = [text](const std::string& id, const caf::error& why) {
+    auto ours = from_caf(why);
+    if (ours.code == ec::timeout)
+      ours.text =
+        fmt::format("wait '{}': not {} within the time given", id, text);
+    return ours;
+  };
+  if (!many) {
+    self_->request(on_->manager, x.deadline, wait_atom::value, name, *target)
+      .then([this, x](const process_view& view) { reply(x, to_json(view)); },
+            [=, this](const caf::error& why) { reject(x, late(name, why)); });
+    return;
+  }
+  for_each_name(x, std::move(names), [=, this](auto& id, auto done) {
+    self_->request(on_->manager, x.deadline, wait_atom::value, id, *target)
+      .then(
+        [id, done](const process_view& view) {
+          done(outcome_json(id, change_outcome{false, view}));
+        },
+        [id, done, late](const caf::error& why) {
+          done(outcome_json(id, late(id, why)));
+        });
+  });
 }
 
 // -- events -------------------------------------------------------------------

@@ -37,6 +37,15 @@ std::optional<error> failure_of(const rapidjson::Value& x) {
 
 } // namespace
 
+expected<process_view> process_of(const rapidjson::Value& outcome) {
+  if (auto why = failure_of(outcome))
+    return tl::make_unexpected(std::move(*why));
+  struct outcome x;
+  if (auto ok = json::read(outcome, x, "outcome"); !ok)
+    return tl::make_unexpected(std::move(ok.error()));
+  return x.process.value_or(process_view{});
+}
+
 int show_outcomes(const session& here, const control_message& reply,
                   const std::vector<std::string>& names,
                   const outcome_words& words) {

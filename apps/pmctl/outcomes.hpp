@@ -14,6 +14,9 @@ namespace pm::ctl {
 using outcome_words =
   std::function<std::string(const process_view& view, bool changed)>;
 
+// The view in one outcome, or why there is none.
+expected<process_view> process_of(const rapidjson::Value& outcome);
+
 // Prints the node's outcomes of a verb for many, a line each (JSON with
 // `--json`, nothing but failures with `-q`), and returns the exit code: that of
 // the first failure. `names` are those that were asked for.

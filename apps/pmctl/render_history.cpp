@@ -1,5 +1,6 @@
 #include "apps/pmctl/render_history.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "apps/pmctl/render_process.hpp"
@@ -107,17 +108,25 @@ std::string asker_text(const asker& x) {
 
 std::string history_table(const std::vector<ended_run>& runs, timestamp now,
                           const look& how) {
+  auto several = std::any_of(runs.begin(), runs.end(), [&](auto& x) {
+    return x.handle_id != runs.front().handle_id;
+  });
+  std::vector<column> columns{{"ENDED"},      {"RAN"},      {"EXIT"},
+                              {"STARTED BY"}, {"ENDED BY"}, {"RUN"}};
+  if (several)
+    columns.insert(columns.begin(), {"NAME"});
   std::vector<std::vector<cell>> rows;
-  for (auto& x : runs)
+  for (auto& x : runs) {
     rows.push_back({{clock_text(x.ended_at, now)},
                     {how_long(x)},
                     {describe(x.exit), hue_of_exit(x)},
                     {who(x.started)},
                     {x.ended ? who(*x.ended) : "-"},
                     {x.run_id.str()}});
-  return render_table(
-    {{"ENDED"}, {"RAN"}, {"EXIT"}, {"STARTED BY"}, {"ENDED BY"}, {"RUN"}}, rows,
-    how);
+    if (several)
+      rows.back().insert(rows.back().begin(), {printable(x.handle_id)});
+  }
+  return render_table(columns, rows, how);
 }
 
 std::string reasons_text(const process_reasons& x, timestamp now,

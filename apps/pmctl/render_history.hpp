@@ -17,7 +17,8 @@ std::string clock_text(timestamp x, timestamp now);
 // "by uid 1000 (pmctl pid 5121), correlation 7f3a", "by policy", ...
 std::string asker_text(const asker& x);
 
-// ENDED RAN EXIT STARTED-BY ENDED-BY RUN, the newest run first.
+// ENDED RAN EXIT STARTED-BY ENDED-BY RUN, in the order given; NAME before them
+// where the runs are of several processes.
 std::string history_table(const std::vector<ended_run>& runs, timestamp now,
                           const look& how);
 

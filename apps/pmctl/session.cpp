@@ -117,18 +117,32 @@ expected<control_message> session::call(std::string_view method,
     params.set("request_id", "pmctl-" + make_correlation_id());
   auto text = params.str();
   auto client = node();
-  if (!client)
-    return tl::make_unexpected(std::move(client.error()));
-  auto reply = (*client)->call(method, text, until);
-  auto give_up = until.value_or(begun + node_return_max);
-  while (!reply && reply.error().code == ec::unreachable && method != "shutdown"
-         && std::chrono::steady_clock::now() < give_up) {
+  auto lost = begun; // a request that ends every node is not sent for ever
+  for (;;) {
+    if (!client)
+      return tl::make_unexpected(std::move(client.error()));
+    auto sent = std::chrono::steady_clock::now();
+    auto reply = (*client)->call(method, text, until);
+    if (reply || reply.error().code != ec::unreachable || method == "shutdown")
+      return reply;
+    auto now = std::chrono::steady_clock::now();
+    if (now - sent > node_return_max)
+      lost = now;
+    client = node_again(until.value_or(lost + node_return_max));
+  }
+}
+
+expected<control_client*> session::node_again(control_client::deadline until) {
+  auto give_up =
+    until.value_or(std::chrono::steady_clock::now() + node_return_max);
+  for (;;) {
     std::this_thread::sleep_for(node_return_pause);
     client_.reset();
-    if (client = node(); client)
-      reply = (*client)->call(method, text, until);
+    auto client = node();
+    if (client || client.error().code != ec::unreachable
+        || std::chrono::steady_clock::now() >= give_up)
+      return client;
   }
-  return reply;
 }
 
 void session::emit(std::string_view text) {

@@ -44,11 +44,17 @@ public:
   // not_permitted.
   expected<control_client*> node();
 
+  // Connects anew after the connection has ended, and tries for some seconds
+  // or until then: a node that has died is back soon, if somebody starts it
+  // again. Errors: as `node`.
+  expected<control_client*> node_again(control_client::deadline until = {});
+
   // Params with what the global options say.
   request_params params() const;
 
-  // Asks the node and waits for the answer, for `--timeout` at most. Errors:
-  // those of `control_client`, and what the node says.
+  // Asks the node and waits for the answer, for `--timeout` at most; asks the
+  // next node where this one dies meanwhile. Errors: those of
+  // `control_client`, and what the node says.
   expected<control_message> call(std::string_view method,
                                  request_params& params);
 

@@ -25,36 +25,56 @@ expected<void> show_event(const session& here, const rapidjson::Value& x) {
   return {};
 }
 
-int follow_events(session& here, int id) {
+// Asks for the kept events and shows them; gives the request's id.
+expected<int> begin_events(session& here, bool follow, uint64_t since_seq) {
+  auto params = here.params();
+  params.set("follow", follow);
+  if (since_seq > 0)
+    params.set("since_seq", since_seq);
+  auto reply = here.call("events", params);
+  if (!reply)
+    return tl::make_unexpected(std::move(reply.error()));
+  if (reply->body().IsArray())
+    for (auto& x : reply->body().GetArray())
+      if (auto ok = show_event(here, x); !ok)
+        return tl::make_unexpected(std::move(ok.error()));
+  return reply->id;
+}
+
+// Shows events until the connection ends, and why it has.
+error follow_events(session& here, int id) {
   auto node = here.node();
   if (!node)
-    return session::refuse(node.error());
+    return node.error();
   for (;;) {
     auto message = (*node)->receive();
     if (!message)
-      return session::refuse(message.error());
+      return message.error();
     if (message->is == control_message::what::failure)
-      return session::refuse(message->why);
+      return message->why;
     if (message->id != id || message->method != "event")
       continue;
     if (auto ok = show_event(here, message->body()); !ok)
-      return session::refuse(ok.error());
+      return ok.error();
   }
 }
 
 int events(session& here, const events_options& options) {
-  auto params = here.params();
-  params.set("follow", options.follow);
-  if (options.since_seq > 0)
-    params.set("since_seq", options.since_seq);
-  auto reply = here.call("events", params);
-  if (!reply)
-    return session::refuse(reply.error());
-  if (reply->body().IsArray())
-    for (auto& x : reply->body().GetArray())
-      if (auto ok = show_event(here, x); !ok)
-        return session::refuse(ok.error());
-  return options.follow ? follow_events(here, reply->id) : int{done};
+  auto since_seq = options.since_seq;
+  for (;;) {
+    auto id = begin_events(here, options.follow, since_seq);
+    if (!id)
+      return session::refuse(id.error());
+    if (!options.follow)
+      return done;
+    auto why = follow_events(here, *id);
+    if (why.code != ec::unreachable)
+      return session::refuse(why);
+    session::complain(why.text + "; waiting for the next one");
+    if (auto node = here.node_again(); !node)
+      return session::refuse(node.error());
+    since_seq = 0; // the next one counts anew
+  }
 }
 
 } // namespace
@@ -65,7 +85,8 @@ void add_event_verbs(command_line& to) {
     "events", "Show what has happened to the processes", "pmctl events -f",
     [options](session& here) { return events(here, *options); });
   verb.add_flag("-f,--follow", options->follow,
-                "Go on with what happens from now on");
+                "Go on with what happens from now on, also when the node has "
+                "died and is back");
   verb
     .add_option("--since-seq", options->since_seq,
                 "Only events with a higher number")

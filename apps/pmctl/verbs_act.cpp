@@ -3,6 +3,7 @@
 
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
+#include "apps/pmctl/look_up.hpp"
 #include "apps/pmctl/outcomes.hpp"
 #include "apps/pmctl/render_process.hpp"
 #include "apps/pmctl/terminal_text.hpp"
@@ -100,22 +101,38 @@ int remove(session& here, const act_options& options) {
 
 int wait(session& here, const act_options& options) {
   auto params = here.params();
-  params.set("name", options.names[0]).set("for", options.wait_for);
+  params.set("names", options.names).set("for", options.wait_for);
+  auto code = int{done};
+  auto refuse = [&](const error& why) {
+    session::complain(why.text);
+    if (code == done)
+      code = run_exit_code_for(why);
+    return code;
+  };
   auto reply = here.call("wait", params);
-  if (!reply) {
-    session::complain(reply.error().text);
-    return run_exit_code_for(reply.error());
+  if (!reply)
+    return refuse(reply.error());
+  if (!reply->body().IsArray() || reply->body().Empty())
+    return refuse({ec::no_such_process,
+                   fmt::format("no process matches '{}'", options.names[0])});
+  std::vector<const rapidjson::Value*> values;
+  std::string out;
+  for (auto& outcome : reply->body().GetArray()) {
+    auto view = process_of(outcome);
+    if (!view) {
+      refuse(view.error());
+      continue;
+    }
+    if (code == done)
+      code = run_exit_code(*view);
+    values.push_back(&outcome["process"]);
+    out += status_line(*view, time_now(), here.shown()) + "\n";
   }
-  auto view = view_of(reply->body());
-  if (!view) {
-    session::complain(view.error().text);
-    return own_failure;
-  }
-  if (here.options.json)
-    session::emit(json_line(reply->body()));
-  else if (!here.options.quiet)
-    session::emit(status_line(*view, time_now(), here.shown()) + "\n");
-  return run_exit_code(*view);
+  if (here.options.json && !values.empty())
+    emit_json(options.names, values);
+  else if (!here.options.json && !here.options.quiet)
+    session::emit(out);
+  return code;
 }
 
 void add_force(CLI::App& verb, act_options& options, const std::string& about) {
@@ -165,10 +182,9 @@ void add_act_verbs(command_line& to) {
   rm_verb->alias("remove");
   add_force(*rm_verb, *rm_options, "Kill the running ones first");
 
-  auto [wait_verb, wait_options] =
-    add("wait", "Wait for a process, and exit as it did",
-        "pmctl wait web --for ready --timeout 30s", wait);
-  wait_verb->get_option("NAME")->expected(1);
+  auto [wait_verb, wait_options] = add(
+    "wait", "Wait for processes, and exit as they did (the first that failed)",
+    "pmctl wait web --for ready --timeout 30s", wait);
   wait_verb
     ->add_option("--for", wait_options->wait_for,
                  "started, ready, ended (the default), or a status")

@@ -6,6 +6,7 @@
 #include "apps/pmctl/command_line.hpp"
 #include "apps/pmctl/exit_codes.hpp"
 #include "apps/pmctl/key_values.hpp"
+#include "apps/pmctl/look_up.hpp"
 #include "apps/pmctl/render_process.hpp"
 
 // list, status, show.
@@ -101,54 +102,6 @@ int list(session& here, const list_options& options) {
     out = list_table(*views, options.format == "wide", here.shown());
   session::emit(out);
   return done;
-}
-
-// The views of one name after another, as raw values in their replies.
-struct looked_up {
-  std::vector<control_message> replies;
-  std::vector<const rapidjson::Value*> views;
-  std::vector<error> missing;
-};
-
-// Asks for each name by itself, so that a missing one hides no other.
-expected<looked_up> look_up(session& here,
-                            const std::vector<std::string>& names, bool usage) {
-  looked_up found;
-  for (auto& name : names) {
-    auto params = here.params();
-    params.set("names", std::vector<std::string>{name}).set("usage", usage);
-    auto reply = here.call("list", params);
-    if (!reply && reply.error().code == ec::no_such_process) {
-      found.missing.push_back(std::move(reply.error()));
-      continue;
-    }
-    if (!reply)
-      return tl::make_unexpected(std::move(reply.error()));
-    if (reply->body().IsArray() && reply->body().Empty())
-      found.missing.push_back(
-        {ec::no_such_process, fmt::format("no process matches '{}'", name)});
-    found.replies.push_back(std::move(*reply));
-  }
-  for (auto& reply : found.replies)
-    if (reply.body().IsArray())
-      for (auto& view : reply.body().GetArray())
-        found.views.push_back(&view);
-  return found;
-}
-
-// One value by itself where one exact name asks for it, else an array.
-void emit_json(const std::vector<std::string>& names,
-               const std::vector<const rapidjson::Value*>& values) {
-  if (names.size() == 1 && !is_glob(names[0]) && values.size() == 1)
-    return session::emit(json_line(*values[0]));
-  std::string out = "[";
-  for (auto value : values) {
-    if (out.size() > 1)
-      out += ',';
-    out += json_line(*value);
-    out.pop_back();
-  }
-  session::emit(out + "]\n");
 }
 
 int show_status(session& here, const std::vector<std::string>& names) {

@@ -224,6 +224,11 @@ BOOST_AUTO_TEST_CASE(globs_name_many) {
   BOOST_TEST(status_of("w1") == "stopped");
   BOOST_TEST(status_of("w2") == "stopped");
   BOOST_TEST(status_of("x1") == "running");
+  BOOST_TEST(ctl({"wait", "w*"}).code == 143); // of the TERM that ended them
+  BOOST_TEST(ctl({"wait", "*", "--for", "running", "--timeout", "100ms"}).code
+             == 124);
+  BOOST_TEST(ctl_json({"why", "w*"}).Size() == 2u);
+  BOOST_TEST(ctl_json({"history", "*"}).Size() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(save_and_version_answer) {

@@ -243,29 +243,68 @@ BOOST_AUTO_TEST_CASE(a_key_that_cannot_be_set_is_said) {
 }
 
 BOOST_AUTO_TEST_CASE(wait_exits_as_what_it_waited_for) {
-  node.on_reply("wait", to_json(job));
+  auto ended =
+    R"({"handle_id":"job","changed":false,"process":)" + to_json(job) + "}";
+  node.on_reply("wait", "[" + ended + "]");
   BOOST_TEST(pmctl({"wait", "job"}).code == 3);
-  BOOST_TEST(params("wait") == R"({"name":"job","for":"ended"})");
-  node.on_fail("wait", ec::timeout, "wait 'job': still running");
-  BOOST_TEST(pmctl({"wait", "job", "--timeout", "1s"}).code == 124);
+  BOOST_TEST(params("wait") == R"({"names":["job"],"for":"ended"})");
+  BOOST_TEST(pmctl({"wait", "job", "--json"}).out == to_json(job) + "\n");
+  BOOST_TEST(pmctl({"wait", "j*", "--json"}).out == "[" + to_json(job) + "]\n");
+  auto late =
+    R"({"handle_id":"web","error":{"code":"timeout","message":"late"}})";
+  node.on_reply("wait", fmt::format("[{},{}]", late, ended));
+  auto both = pmctl({"wait", "web", "job", "--timeout", "1s"});
+  BOOST_TEST(both.code == 124); // the first failure's
+  BOOST_TEST(both.out.find("job") == 0u, both.out);
+  node.on_reply("wait", "[]");
+  BOOST_TEST(pmctl({"wait", "x*"}).code == 125);
   node.on_fail("wait", ec::no_such_process, "no process 'job'");
   BOOST_TEST(pmctl({"wait", "job"}).code == 125);
 }
 
-BOOST_AUTO_TEST_CASE(events_are_followed_until_the_node_goes) {
+BOOST_AUTO_TEST_CASE(what_was_is_asked_for_each_that_is_named) {
+  node.on_reply("list", views({web, job}));
+  node.on("history", [](fake_node& to, const rapidjson::Document& request) {
+    ended_run run;
+    run.handle_id = request["params"]["name"].GetString();
+    run.ended_at = timestamp{milliseconds{run.handle_id == "job" ? 2 : 1}};
+    to.reply(request, "[" + to_json(run) + "]");
+  });
+  auto table = pmctl({"history", "*", "-n", "7"}).out;
+  auto asked = node.seen("history");
+  BOOST_TEST_REQUIRE(asked.size() == 2u);
+  BOOST_TEST(asked[1].find(R"({"name":"job","count":7})") != std::string::npos);
+  BOOST_TEST(table.find("NAME") == 0u, table);
+  BOOST_TEST(table.find("job") < table.find("web"), table); // the newest first
+  node.on_fail("list", ec::no_such_process, "nobody");
+  BOOST_TEST(pmctl({"history", "run-1", "--json"}).out.find("run-1")
+             != std::string::npos); // what is gone has a history still
+}
+
+BOOST_AUTO_TEST_CASE(events_are_followed_over_the_end_of_a_node) {
   process_event event;
   event.seq = 7;
   event.handle_id = "web";
   event.to = status::starting;
+  auto lives = 0;
   node.on("events", [&](fake_node& to, const rapidjson::Document& request) {
     to.reply(request, "[" + to_json(event) + "]");
     auto members = to_json(event);
     to.notify(request, "event", "," + members.substr(1, members.size() - 2));
-    to.hang_up();
+    if (++lives == 1)
+      to.hang_up();
+    else
+      to.fail(request, ec::busy, "too slow");
   });
-  auto out = pmctl({"events", "-f", "--json"});
-  BOOST_TEST(out.out == to_json(event) + "\n" + to_json(event) + "\n");
-  BOOST_TEST(out.code == 7);
+  auto out = pmctl({"events", "-f", "--json", "--since-seq", "6"});
+  auto line = to_json(event) + "\n";
+  BOOST_TEST(out.out == line + line + line + line);
+  BOOST_TEST(out.err.find("waiting for the next one") != std::string::npos);
+  BOOST_TEST(out.code == 1); // too slow
+  auto asked = node.seen("events");
+  BOOST_TEST_REQUIRE(asked.size() == 2u);
+  BOOST_TEST(asked[0].find("since_seq") != std::string::npos);
+  BOOST_TEST(asked[1].find("since_seq") == std::string::npos); // counts anew
 }
 
 BOOST_AUTO_TEST_CASE(node_verbs_say_what_came_of_them) {
