@@ -21,6 +21,13 @@ std::string quoted_name(cgroup_mode x) {
                                     : fmt::format("\"{}\"", to_string(x));
 }
 
+// True if another command, environment and so on makes a process of this
+// status begin anew: it runs, or would if what it ran had not failed.
+bool begins_anew(status x, const process_spec& spec) {
+  return is_alive(x) || x == status::backoff
+         || (x == status::failed && spec.autostart);
+}
+
 } // namespace
 
 // -- diff ---------------------------------------------------------------------
@@ -50,7 +57,7 @@ config_diff manager_state::diff(const accepted_config& config) const {
       ++result.unchanged;
       continue;
     }
-    auto restarts = is_alive(record.state.status)
+    auto restarts = begins_anew(record.state.status, definition.spec)
                     && std::any_of(keys.begin(), keys.end(),
                                    [](auto& x) { return x.restarts; });
     result.processes.push_back(
@@ -222,7 +229,8 @@ void manager_state::apply_rest(std::shared_ptr<apply_run> run,
     auto& definition = *wanted.at(id);
     auto* known = find(id);
     auto starts = added.contains(id) && definition.spec.autostart;
-    auto restarts = x.restarts && is_alive(known->record.state.status);
+    auto restarts =
+      x.restarts && begins_anew(known->record.state.status, definition.spec);
     if (!starts && !restarts) {
       gather(all, id, define_atom::value, definition, by);
       continue;

@@ -206,6 +206,48 @@ BOOST_AUTO_TEST_CASE(a_diff_names_the_key_that_restarts) {
   BOOST_TEST(host.spawn_count("web") == 1u);
 }
 
+// What a repair is for.
+BOOST_AUTO_TEST_CASE(what_has_failed_begins_anew_when_its_command_changes) {
+  auto spec = simple_spec(restart_mode::never);
+  auto unasked = spec;
+  unasked.autostart = false;
+  auto retried = simple_spec();
+  retried.restart_delay = 30s;
+  auto all = [&] {
+    return std::vector{configured("broken", spec),
+                       configured("by_hand", unasked), configured("done", spec),
+                       configured("other", spec),
+                       configured("retried", retried)};
+  };
+  apply(all());
+  value_of(ask<change_outcome>(start_atom::value, std::string{"by_hand"},
+                               request_context{}));
+  for (auto id : {"broken", "by_hand", "done", "other", "retried"}) {
+    host.exit(id, id == std::string{"done"} ? 0 : 1);
+    run();
+  }
+  BOOST_TEST((status_of("retried") == status::backoff));
+  for (auto x : {&spec, &unasked, &retried})
+    x->command = {"/bin/repaired"};
+  auto next = all();
+  next[3] = configured("other", simple_spec(restart_mode::never));
+  next[3].spec.labels["a"] = "b"; // for which nothing begins anew
+  auto report = value_of(apply(next));
+  std::map<std::string, bool> restarts;
+  for (auto& x : report.diff.processes)
+    restarts[x.handle_id] = x.restarts;
+  BOOST_TEST((restarts
+              == std::map<std::string, bool>{{"broken", true},
+                                             {"by_hand", false},
+                                             {"done", false},
+                                             {"other", false},
+                                             {"retried", true}}));
+  BOOST_TEST((status_of("broken") == status::running));
+  BOOST_TEST((status_of("retried") == status::running));
+  BOOST_TEST(host.last("retried").request.argv[0] == "/bin/repaired");
+  BOOST_TEST(host.alive_count() == 2u);
+}
+
 // The node dies while a gone one takes its time: the next one goes on.
 BOOST_AUTO_TEST_CASE(an_apply_that_a_crash_cuts_off_is_done_by_the_next_node) {
   apply({configured("gone"), configured("web")});
