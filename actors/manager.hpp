@@ -164,6 +164,7 @@ private:
     caf::typed_response_promise<process_view> promise;
   };
 
+  void begin_wait(waiter who);
   void learn(const manager_start& from, std::set<std::string>& begins);
   entry& add(process_record record, bool begin = false, bool is_unborn = false);
   entry& spawn(std::shared_ptr<supervisor_start> how);

@@ -231,8 +231,11 @@ manager_state::outcome manager_state::remove(const std::string& id, bool force,
   by.wait = true;
   self_->request(supervisor, caf::infinite, stop_atom::value, true, by)
     .then(
-      [promise, supervisor, by](const change_outcome&) mutable {
-        promise.delegate(supervisor, remove_atom::value, std::move(by));
+      [this, promise, id, by](const change_outcome& stopped) mutable {
+        if (auto* now = find(id))
+          promise.delegate(now->supervisor, remove_atom::value, std::move(by));
+        else // by another request meanwhile
+          promise.deliver(change_outcome{true, stopped.process});
       },
       [promise](const caf::error& why) mutable { promise.deliver(why); });
   return promise;

@@ -176,16 +176,34 @@ manager_state::resolve(const std::vector<std::string>& names) const {
   return unique;
 }
 
+// What was asked before counts, also where nobody has begun with that yet.
 caf::result<process_view> manager_state::wait(const std::string& id,
                                               wait_target target) {
-  auto* found = find(id);
-  if (found == nullptr)
+  if (find(id) == nullptr)
     return nobody(id);
-  if (auto now = view_of(*found); holds(target, now))
-    return now;
   auto promise = self_->make_response_promise<process_view>();
-  waiters_.push_back({id, target, promise});
+  begin_wait({id, target, promise});
   return promise;
+}
+
+void manager_state::begin_wait(waiter who) {
+  auto* found = find(who.id);
+  if (found == nullptr) {
+    who.promise.deliver(nobody(who.id));
+    return;
+  }
+  auto look = [this, who, asked = found->supervisor]() mutable {
+    auto* now = find(who.id);
+    if (now == nullptr || now->supervisor != asked)
+      return begin_wait(std::move(who)); // it was removed, or is a new one
+    if (auto view = view_of(*now); holds(who.target, view))
+      who.promise.deliver(std::move(view));
+    else
+      waiters_.push_back(std::move(who));
+  };
+  self_->request(found->supervisor, caf::infinite, sync_atom::value)
+    .then([look](bool) mutable { look(); },
+          [look](const caf::error&) mutable { look(); });
 }
 
 // -- events -------------------------------------------------------------------

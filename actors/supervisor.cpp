@@ -179,13 +179,14 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](signal_atom, int number, request_context& by) {
       return self->state.signal(number, std::move(by));
     },
-    [self](define_atom, process_definition& what, const request_context&) {
-      return self->state.define(std::move(what));
+    [self](define_atom, process_definition& what, request_context& by) {
+      return self->state.define(std::move(what), std::move(by));
     },
     [self](define_atom, process_definition& what) {
       self->state.redefine(std::move(what));
     },
     on_reset(self),
+    [](sync_atom) { return true; },
     [self](gate_atom, bool open) { self->state.gate(open); },
     [self](gate_atom, const error& why) { self->state.gate_stays(why); },
     [self](remove_atom, const request_context&) {

@@ -45,7 +45,7 @@ public:
   outcome stop(bool force, request_context by);
   outcome restart(bool force, request_context by);
   outcome signal(int number, request_context by);
-  outcome define(process_definition what);
+  outcome define(process_definition what, request_context by);
   bool redefine(process_definition what);
   outcome remove();
   outcome reset(const request_context& by);
@@ -206,6 +206,12 @@ private:
   void fail_spawn(error why);
   void finish_run();
   void forget();
+  template <class... Ts>
+  outcome give_back(const Ts&... message);
+  outcome start_elsewhere(request_context by);
+  outcome define_elsewhere(const process_definition& what, request_context by);
+  outcome restart_elsewhere(bool force, request_context by);
+  outcome nobody_here(std::string_view verb);
   void go_on_restarting(outcome promise, bool force, bool wait);
   void send_signal(outcome promise, int number);
   void leave_schedule();
@@ -258,7 +264,8 @@ private:
   bool going_down_ = false;    // the node's shutdown ends this run
   bool timed_out_ = false;     // the time limit ends this run
   bool leaving_ = false;       // forgotten; quits when all is answered
-  bool gate_open_ = true;      // a start may go ahead
+  std::unique_ptr<process_definition> next_definition_; // while leaving
+  bool gate_open_ = true;                               // a start may go ahead
   std::optional<life_action> unsent_; // waits for the record of it
   int unsynced_ = 0;                  // sync requests under way
   uint64_t timer_ = 0;                // the number of the timer that counts

@@ -188,27 +188,16 @@ void supervisor_state::acknowledge(run_id run) {
     false);
 }
 
+// The name is free when its client has the result.
 void supervisor_state::finish_run() {
-  if (run_) {
-    auto promise = run_->promise;
-    if (run_->why_not.code != ec::none)
-      promise.deliver(to_caf(run_->why_not));
-    else
-      promise.deliver(std::move(run_->result));
-    run_.reset();
-  }
+  auto run = std::move(run_);
   forget();
-}
-
-void supervisor_state::forget() {
-  registry_change change;
-  change.handle_id = id();
-  change.removal = true;
-  take_end(change);
-  write(std::move(change), [](const error*) {});
-  self_->send(manager_, removed_atom::value, id());
-  leaving_ = true;
-  after_sync([](const caf::error*) {}, false);
+  if (!run)
+    return;
+  if (run->why_not.code != ec::none)
+    run->promise.deliver(to_caf(run->why_not));
+  else
+    run->promise.deliver(std::move(run->result));
 }
 
 } // namespace pm

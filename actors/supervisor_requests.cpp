@@ -17,6 +17,8 @@ bool supervisor_state::is_up() const {
 }
 
 supervisor_state::outcome supervisor_state::start(request_context by) {
+  if (leaving_)
+    return start_elsewhere(std::move(by));
   auto promise = self_->make_response_promise<change_outcome>();
   auto& state = record_.state;
   if (by.cause == cause::dependency && state.held_down) {
@@ -85,6 +87,10 @@ supervisor_state::outcome supervisor_state::stop(bool force,
                                                  request_context by) {
   auto promise = self_->make_response_promise<change_outcome>();
   auto& state = record_.state;
+  if (leaving_) {
+    answer(promise, false);
+    return promise;
+  }
   auto shutdown = by.cause == cause::shutdown;
   auto changes = is_alive(state.status) || state.status == status::backoff
                  || state.status == status::pending;
@@ -121,6 +127,8 @@ supervisor_state::outcome supervisor_state::stop(bool force,
 
 supervisor_state::outcome supervisor_state::restart(bool force,
                                                     request_context by) {
+  if (leaving_)
+    return restart_elsewhere(force, std::move(by));
   auto status_now = record_.state.status;
   auto with_another = by.cause == cause::dependency;
   if (!with_another && status_now != status::running
@@ -186,6 +194,8 @@ void supervisor_state::go_on_restarting(outcome promise, bool force,
 
 supervisor_state::outcome supervisor_state::signal(int number,
                                                    request_context by) {
+  if (leaving_)
+    return nobody_here("signal");
   auto promise = self_->make_response_promise<change_outcome>();
   if (by.request_id.empty()) {
     send_signal(promise, number);
@@ -219,6 +229,10 @@ void supervisor_state::send_signal(outcome promise, int number) {
 
 bool supervisor_state::redefine(process_definition what) {
   what.handle_id = id();
+  if (leaving_) { // a start comes behind it
+    next_definition_ = std::make_unique<process_definition>(std::move(what));
+    return false;
+  }
   if (is_stored_)
     what.created_at = record_.definition.created_at;
   if (is_stored_ && what == record_.definition)
@@ -246,31 +260,13 @@ bool supervisor_state::redefine(process_definition what) {
   return true;
 }
 
-supervisor_state::outcome supervisor_state::define(process_definition what) {
+supervisor_state::outcome supervisor_state::define(process_definition what,
+                                                   request_context by) {
+  if (leaving_)
+    return define_elsewhere(what, std::move(by));
   auto promise = self_->make_response_promise<change_outcome>();
   answer(promise, redefine(std::move(what)));
   return promise;
-}
-
-supervisor_state::outcome supervisor_state::remove() {
-  auto promise = self_->make_response_promise<change_outcome>();
-  if (is_alive(record_.state.status)) {
-    promise.deliver(
-      to_caf({ec::already_running,
-              fmt::format("remove '{}': it is {}; stop it first", id(),
-                          to_string(record_.state.status))}));
-    return promise;
-  }
-  drop();
-  answer(promise, true);
-  return promise;
-}
-
-void supervisor_state::drop() {
-  if (is_alive(record_.state.status) || leaving_)
-    return;
-  ++timer_; // a restart that was due is not any more
-  forget();
 }
 
 caf::typed_response_promise<bool> supervisor_state::feed(std::string bytes) {

@@ -179,6 +179,8 @@ milliseconds supervisor_state::delay_left() const {
 // -- reset --------------------------------------------------------------------
 
 supervisor_state::outcome supervisor_state::reset(const request_context& by) {
+  if (leaving_)
+    return nobody_here("reset");
   auto promise = self_->make_response_promise<change_outcome>();
   auto& state = record_.state;
   auto changes = state.status == status::failed || state.failures != 0

@@ -72,9 +72,10 @@ public:
   // Moves the clocks and lets all actors work.
   void advance(milliseconds by);
 
-  // Sends a request to the manager; the slot is filled when it is answered.
+  // Sends a request to the manager, before anybody works; the slot is filled
+  // when it is answered.
   template <class T, class... Ts>
-  answer<T> ask(Ts... xs) {
+  answer<T> send(Ts... xs) {
     auto slot = std::make_shared<std::optional<expected<T>>>();
     system.spawn(
       [slot, manager = manager, xs...](caf::event_based_actor* self) {
@@ -84,6 +85,13 @@ public:
                   *slot = tl::make_unexpected(from_caf(why));
                 });
       });
+    return slot;
+  }
+
+  // The same, and lets all actors work.
+  template <class T, class... Ts>
+  answer<T> ask(Ts... xs) {
+    auto slot = send<T>(std::move(xs)...);
     run();
     return slot;
   }

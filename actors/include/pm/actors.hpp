@@ -90,6 +90,8 @@ using supervisor_actor = caf::typed_actor<
   caf::reacts_to<define_atom, process_definition>,
   // Clears what counts against it: a failure, and the restart budget.
   caf::replies_to<reset_atom, request_context>::with<change_outcome>,
+  // Replies when the manager has been told of what was asked before.
+  caf::replies_to<sync_atom>::with<bool>,
   // From the manager: whether a start may go ahead now; one that may not is
   // pending until it may.
   caf::reacts_to<gate_atom, bool>,

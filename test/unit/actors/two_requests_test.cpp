@@ -217,4 +217,87 @@ BOOST_AUTO_TEST_CASE(a_schedule_that_comes_later_begins_what_was_done) {
   BOOST_TEST(!view("job").next_run_at.has_value());
 }
 
+// -- requests that meet a removal ---------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_start_behind_a_removal_begins_a_new_process) {
+  define("web");
+  stop("web");
+  auto spec = simple_spec();
+  spec.command = {"/bin/other"};
+  auto by_name = std::string{"web"};
+  auto removed =
+    send<change_outcome>(remove_atom::value, by_name, false, request_context{});
+  auto definition = configured("web", spec);
+  auto defined = send<change_outcome>(define_atom::value, definition, true,
+                                      request_context{});
+  auto waited =
+    send<process_view>(wait_atom::value, by_name, wait_target::running);
+  run();
+  BOOST_TEST(value_of(removed).changed);
+  BOOST_TEST(value_of(defined).changed);
+  BOOST_TEST((value_of(waited).status == status::running));
+  BOOST_TEST(host.last("web").request.argv[0] == "/bin/other");
+  BOOST_TEST(host.alive_count() == 1u);
+  crash();
+  manager_start from;
+  from.held.push_back(
+    {host.last("web").request.run_id, host.last("web").who, std::nullopt});
+  open(std::move(from));
+  BOOST_TEST((status_of("web") == status::running)); // it is on record
+}
+
+BOOST_AUTO_TEST_CASE(every_request_behind_a_removal_is_answered) {
+  auto by_name = std::string{"web"};
+  request_context by;
+  for (auto verb : {0, 1, 2, 3, 4, 5}) {
+    define("web");
+    stop("web");
+    auto removed = send<uint64_t>(cleanup_atom::value, by);
+    auto late =
+      verb == 0   ? send<change_outcome>(start_atom::value, by_name, by)
+      : verb == 1 ? send<change_outcome>(stop_atom::value, by_name, false, by)
+      : verb == 2
+        ? send<change_outcome>(restart_atom::value, by_name, false, by)
+      : verb == 3
+        ? send<change_outcome>(signal_atom::value, by_name, SIGHUP, by)
+      : verb == 4 ? send<change_outcome>(reset_atom::value, by_name, by)
+                  : send<change_outcome>(remove_atom::value, by_name, true, by);
+    run();
+    BOOST_TEST(value_of(removed) == 1u);
+    auto is_over = verb == 1 || verb == 5;
+    BOOST_TEST((code_of(late) == (is_over ? ec::none : ec::no_such_process)),
+               "verb " << verb);
+    BOOST_TEST(host.alive_count() == 0u);
+    auto gone = ask<process_view>(status_atom::value, by_name);
+    BOOST_TEST((code_of(gone) == ec::no_such_process));
+  }
+  BOOST_TEST(store->records().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_waits_is_told_of_the_removal) {
+  host.spawn_at_once = false;
+  define("db");
+  auto waits = define("web", needing("db", dependency_condition::ready));
+  BOOST_REQUIRE(!waits->has_value());
+  ask<change_outcome>(remove_atom::value, std::string{"web"}, false,
+                      request_context{});
+  BOOST_TEST((code_of(waits) == ec::cancelled));
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_behind_a_start_is_for_its_run) {
+  host.spawn_at_once = false;
+  auto started = send<change_outcome>(define_atom::value, configured("web"),
+                                      true, request_context{});
+  auto waited = send<process_view>(wait_atom::value, std::string{"web"},
+                                   wait_target::ended);
+  run();
+  BOOST_TEST(!waited->has_value());
+  host.finish_spawn(host.last("web"));
+  run();
+  BOOST_TEST(!waited->has_value());
+  stop("web");
+  BOOST_TEST(value_of(waited).pid.has_value() == false);
+  BOOST_TEST((value_of(waited).reason == exit_reason::signaled));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
