@@ -46,7 +46,7 @@ spawn_request make_side_request(const supervision& on,
                                 const process_record& record,
                                 std::string_view name,
                                 const std::vector<std::string>& command) {
-  auto request = make_spawn_request(on, record, {});
+  auto request = make_spawn_request(on, record);
   request.run_id = run_id::make(on.now());
   request.handle_id += fmt::format(":{}", name);
   request.kind = kind::command;

@@ -133,16 +133,21 @@ process_view make_view(const supervision& on, const process_record& record) {
   return view;
 }
 
-spawn_request
-make_spawn_request(const supervision& on, const process_record& record,
-                   const std::map<std::string, std::string>& environment) {
+spawn_request make_spawn_request(const supervision& on,
+                                 const process_record& record,
+                                 const run_request* once) {
   auto& [definition, state] = record;
   auto& spec = definition.spec;
   static const std::map<std::string, std::string> nothing;
-  auto& inherited = !environment.empty()     ? environment
+  auto is_whole =
+    once != nullptr && !once->environment.empty() && !once->environment_on_top;
+  auto& inherited = is_whole                 ? once->environment
                     : spec.clear_environment ? nothing
                                              : on.environment;
   auto variables = spec.environment; // before what is inherited
+  if (once != nullptr && once->environment_on_top)
+    for (auto& [name, value] : once->environment)
+      variables.insert_or_assign(name, value);
   variables["PM_HANDLE_ID"] = definition.handle_id;
   variables["PM_RUN_ID"] = state.run_id.str();
   variables["PM_CORRELATION_ID"] = state.asked.correlation_id;

@@ -60,10 +60,10 @@ bool is_ready(const process_record& record);
 process_view make_view(const supervision& on, const process_record& record);
 
 // Everything the host needs for the run that `record.state` names.
-// `environment` replaces the inherited one where it is not empty.
-spawn_request
-make_spawn_request(const supervision& on, const process_record& record,
-                   const std::map<std::string, std::string>& environment);
+// `once` is what it is run with, if it is run once.
+spawn_request make_spawn_request(const supervision& on,
+                                 const process_record& record,
+                                 const run_request* once = nullptr);
 
 // Tells a run's life to its supervisor. Thread-safe, as every actor handle.
 std::shared_ptr<run_events> make_run_relay(supervisor_actor to, run_id run);

@@ -110,8 +110,7 @@ public:
   void send_unsent(uint64_t timer);
   void grace_expired(uint64_t timer);
   void delay_elapsed(uint64_t timer);
-  milliseconds time_since_began() const;
-  void await_time_limit();
+  void await_time_limit(milliseconds lived);
   void time_limit_reached(uint64_t timer);
 
 private:
@@ -129,7 +128,6 @@ private:
     output_listener listener;
     error why_not; // set if it never began
     process_result result;
-    std::chrono::steady_clock::time_point began; // by the actors' clock
   };
 
   // A hook that is under way.
@@ -275,7 +273,8 @@ private:
   std::optional<run_id> stop_command_; // that is not over
   std::string stop_text_;              // what went wrong in the stop
   uint64_t limit_timer_ = 0;
-  uint64_t keeper_bytes_ = 0; // of the run that was found
+  std::chrono::steady_clock::time_point began_; // by the actors' clock
+  uint64_t keeper_bytes_ = 0;                   // of the run that was found
   uint64_t schedule_timer_ = 0;
   uint64_t probing_ = 0;                // the number of the run's probes
   uint64_t probe_offset_ = 0;           // where a log_line probe goes on

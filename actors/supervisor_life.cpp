@@ -128,9 +128,8 @@ void supervisor_state::begin_run() {
 
 void supervisor_state::spawn() {
   is_unborn_ = false;
-  auto request = make_spawn_request(
-    *on_, record_,
-    run_ ? run_->request.environment : std::map<std::string, std::string>{});
+  auto request =
+    make_spawn_request(*on_, record_, run_ ? &run_->request : nullptr);
   if (run_) {
     request.stdin_pipe = run_->request.stdin_pipe;
     request.output =
@@ -156,14 +155,9 @@ void supervisor_state::spawned(const std::string& run, const identity& who,
   state.identity = who;
   state.identity.boot_id = on_->boot_id;
   state.started_at = at;
-  if (run_) {
-    if (run_->listener)
-      self_->send(run_->listener, spawned_atom::value,
-                  make_view(*on_, record_));
-    run_->began = self_->clock().now();
-    if (run_->request.timeout)
-      await_time_limit();
-  }
+  if (run_ && run_->listener)
+    self_->send(run_->listener, spawned_atom::value, make_view(*on_, record_));
+  await_time_limit(milliseconds{0});
   listen(who.pid);
   step(life_event::spawned);
   if (state.status != status::running)

@@ -122,24 +122,25 @@ void supervisor_state::add_to_status(const std::string& words) {
 
 // -- the time of a run --------------------------------------------------------
 
-milliseconds supervisor_state::time_since_began() const {
-  return std::chrono::floor<milliseconds>(self_->clock().now() - run_->began);
-}
-
 // An actor that has ended takes memory until its last timer is due: here no
 // longer than it has lived, and a second.
-void supervisor_state::await_time_limit() {
+void supervisor_state::await_time_limit(milliseconds lived) {
   constexpr milliseconds at_first{1000};
-  auto lived = time_since_began();
-  auto next = std::min(*run_->request.timeout - lived, lived + at_first);
-  self_->delayed_send(self_, next, expire_atom::value, ++limit_timer_);
+  if (!record_.state.time_limit)
+    return;
+  lived = std::max(lived, milliseconds{0});
+  began_ = self_->clock().now() - lived;
+  auto left = std::max(*record_.state.time_limit - lived, milliseconds{0});
+  self_->delayed_send(self_, std::min(left, lived + at_first),
+                      expire_atom::value, ++limit_timer_);
 }
 
 void supervisor_state::time_limit_reached(uint64_t timer) {
   if (timer != limit_timer_ || record_.state.status != status::running)
     return;
-  if (time_since_began() < *run_->request.timeout)
-    return await_time_limit();
+  auto lived = std::chrono::floor<milliseconds>(self_->clock().now() - began_);
+  if (lived < *record_.state.time_limit)
+    return await_time_limit(lived);
   timed_out_ = true;
   record_.state.wanted = false;
   step(life_event::stop);

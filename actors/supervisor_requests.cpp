@@ -65,6 +65,7 @@ supervisor_state::run(run_request what, output_listener to,
   note(by);
   record_.state.wanted = true;
   record_.state.removable = true;
+  record_.state.time_limit = what.timeout;
   run_ = std::make_unique<one_run>();
   run_->promise = promise;
   run_->request = std::move(what);

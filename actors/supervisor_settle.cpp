@@ -34,7 +34,7 @@ void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
   state.identity = held.identity;
   if (!state.started_at)
     state.started_at = now();
-  auto request = make_spawn_request(*on_, record_, {});
+  auto request = make_spawn_request(*on_, record_);
   if (state.removable)
     request.output = output_mode::capture;
   // Of a run that has ended, the host tells the exit again, after what its
@@ -45,6 +45,7 @@ void supervisor_state::settle_held(const held_run& held, bool was_stopping) {
   tell_fate(run_fate::adopted);
   oom_ = on_->oom->mark();
   step(life_event::adopted);
+  await_time_limit(now() - *state.started_at);
   listen(state.identity.pid);
   begin_probes(false);
   if (!was_stopping)
@@ -66,12 +67,13 @@ void supervisor_state::settle_unheld() {
     tell_fate(run_fate::lost);
     end_as_lost("it ended with the program that it was a task of");
   } else if (lives_on()) {
-    auto request = make_spawn_request(*on_, record_, {});
+    auto request = make_spawn_request(*on_, record_);
     request.identity = state.identity;
     request.foreign = state.foreign;
     on_->host->adopt(std::move(request), make_run_relay(self_, state.run_id));
     tell_fate(run_fate::adopted);
     step(life_event::adopted);
+    await_time_limit(now() - state.started_at.value_or(now()));
     listen(state.identity.pid);
     begin_probes(false);
   } else {

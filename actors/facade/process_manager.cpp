@@ -10,7 +10,6 @@
 #include <pm/node.hpp>
 
 #include "actors/facade/process_manager_impl.hpp"
-#include "actors/own_program.hpp"
 
 namespace pm {
 
@@ -52,15 +51,6 @@ feeder(output_listener::stateful_pointer<feeder_state> self,
     },
     [](output_atom, const std::string&, stream, const std::string&) {},
   };
-}
-
-// The environment of this program with more on top.
-std::map<std::string, std::string>
-merged(const std::map<std::string, std::string>& more) {
-  auto result = inherited_environment();
-  for (auto& [name, value] : more)
-    result.insert_or_assign(name, value);
-  return result;
 }
 
 } // namespace
@@ -130,8 +120,8 @@ async<process_result> process_manager::run_cli(argv command,
                                              : std::string{options.handle_id};
   what.spec.command = std::move(command.words());
   what.spec.working_dir = options.working_dir;
-  if (auto more = options.environment.get(); !more.empty())
-    what.environment = merged(more);
+  what.environment = options.environment.get();
+  what.environment_on_top = true;
   what.timeout = detail::bounded(options.timeout);
   what.capture_max = options.capture_max;
   what.stdin_pipe = !options.input.empty();

@@ -62,7 +62,8 @@ public:
                                                open_mode mode) override {
     auto flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW
                  | (mode == open_mode::replace ? O_TRUNC : 0);
-    unique_fd fd{::openat(directory_.get(), name.c_str(), flags, 0600)};
+    auto fd =
+      beyond_stdio(::openat(directory_.get(), name.c_str(), flags, 0600));
     if (!fd)
       return storage_error(errno, full(name));
     return std::make_shared<posix_file>(std::move(fd), full(name));
@@ -147,7 +148,8 @@ private:
 } // namespace
 
 expected<std::shared_ptr<storage>> open_storage(const std::string& path) {
-  unique_fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  auto fd =
+    beyond_stdio(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd)
     return storage_error(errno, path);
   return std::make_shared<posix_storage>(std::move(fd), path);

@@ -81,8 +81,8 @@ std::string read_pid(const std::string& path) {
 }
 
 expected<void> write_pid(const std::string& path) {
-  unique_fd fd{::open(
-    path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  auto fd = beyond_stdio(::open(
+    path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   auto text = fmt::format("{}\n", ::getpid());
   if (!fd || ::write(fd.get(), text.data(), text.size()) < 0)
     return directory_error(errno, path);
@@ -123,13 +123,18 @@ state_dir::~state_dir() {
   if (lock_ < 0)
     return;
   ::unlink((path_ + "/node.pid").c_str());
+  // A copy that a fork of this program has must not hold it on.
+  struct flock whole {};
+  whole.l_type = F_UNLCK;
+  whole.l_whence = SEEK_SET;
+  ::fcntl(lock_, F_OFD_SETLK, &whole);
   ::close(lock_);
 }
 
 expected<void> state_dir::lock_node() {
   auto file = path_ + "/node.lock";
-  unique_fd fd{
-    ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  auto fd = beyond_stdio(
+    ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd)
     return directory_error(errno, file);
   struct flock whole {};

@@ -56,11 +56,11 @@ std::string calls_dir(const std::string& state_dir) {
 
 unique_fd create(const std::string& path) {
   constexpr auto flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
-  unique_fd file{::open(path.c_str(), flags, 0600)};
+  auto file = beyond_stdio(::open(path.c_str(), flags, 0600));
   if (file || errno != ENOENT)
     return file;
   ::mkdir(path.substr(0, path.rfind('/')).c_str(), 0700);
-  return unique_fd{::open(path.c_str(), flags, 0600)};
+  return beyond_stdio(::open(path.c_str(), flags, 0600));
 }
 
 } // namespace

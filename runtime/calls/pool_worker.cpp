@@ -22,8 +22,8 @@ expected<void> pool_worker::start() {
   std::array<int, 2> ends{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return fail_errno(errno, "socketpair");
-  socket_.reset(ends[0]);
-  auto theirs = std::make_shared<unique_fd>(ends[1]);
+  socket_ = beyond_stdio(ends[0]);
+  auto theirs = std::make_shared<unique_fd>(beyond_stdio(ends[1]));
   auto watch =
     pool_->loop().watch(socket_.get(), fd_event::readable,
                         [this](unsigned events) { on_event(events); });

@@ -19,7 +19,7 @@ void take_descriptors(msghdr& message, frame_fds& fds) noexcept {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(int));
       if (fds.count < frame_fds_max)
-        fds.fds[fds.count++].reset(fd);
+        fds.fds[fds.count++] = beyond_stdio(fd);
       else
         unique_fd{fd}.reset();
     }

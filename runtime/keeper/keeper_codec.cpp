@@ -106,7 +106,8 @@ expected<spawn_body> head_of(const spawn_order& order) {
 }
 
 expected<unique_fd> sealed_memfd(std::span<const std::byte> content) {
-  unique_fd result{::memfd_create("pm-spawn", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  auto result =
+    beyond_stdio(::memfd_create("pm-spawn", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!result)
     return fail_errno(errno, "memfd_create");
   while (!content.empty()) {

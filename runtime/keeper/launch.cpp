@@ -166,8 +166,8 @@ expected<unique_fd> connect_keeper(const std::string& state_dir) {
   unique_fd dir{::open(state_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
   if (!dir)
     return fail_errno(errno, state_dir);
-  unique_fd result{
-    ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  auto result = beyond_stdio(
+    ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!result)
     return fail_errno(errno, "socket");
   auto path = fmt::format("{}/{}", state_dir, socket_name);
@@ -205,8 +205,8 @@ expected<unique_fd> start_keeper(const keeper_start& how) {
   std::array<int, 2> ends{-1, -1};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     return failed(fail_errno(errno, "pipe2").value());
-  unique_fd read_end{ends[0]};
-  unique_fd write_end{ends[1]};
+  auto read_end = beyond_stdio(ends[0]);
+  auto write_end = beyond_stdio(ends[1]);
   auto pidfd = launch(*binary, state_dir, how.nofile_soft, write_end.get());
   if (!pidfd)
     return failed(pidfd.error());

@@ -81,8 +81,8 @@ bool write_all(int fd, const char* from, size_t size) {
 // Writes the compressed copy of `from`, whole and on disk, or nothing.
 bool compress(const std::string& from, const std::string& to) {
   unique_fd in{::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  unique_fd out{::open(
-    to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  auto out = beyond_stdio(::open(
+    to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   auto copy = ::fcntl(out.get(), F_DUPFD_CLOEXEC, 3);
   if (!in || copy < 0)
     return false;

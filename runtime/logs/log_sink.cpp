@@ -54,10 +54,10 @@ void make_parents(const char* path) noexcept {
 unique_fd open_for_writing(const char* path) noexcept {
   constexpr auto flags =
     O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  unique_fd result{::open(path, flags, 0600)};
+  auto result = beyond_stdio(::open(path, flags, 0600));
   if (!result && errno == ENOENT) {
     make_parents(path);
-    result.reset(::open(path, flags, 0600));
+    result = beyond_stdio(::open(path, flags, 0600));
   }
   return result;
 }
@@ -104,7 +104,7 @@ void log_sink::open_index(const char* path, uint64_t size) noexcept {
   path_buffer name;
   auto end = copy_path(path, name);
   std::memcpy(name.data() + end, index_suffix, sizeof(index_suffix));
-  index_.reset(::open(
+  index_ = beyond_stdio(::open(
     name.data(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   struct stat status {};
   if (!index_ || ::fstat(index_.get(), &status) != 0

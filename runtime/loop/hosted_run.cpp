@@ -24,7 +24,7 @@ expected<pipe_ends> make_pipe(std::string_view name) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     return fail_errno(errno, name);
-  return pipe_ends{unique_fd{ends[0]}, unique_fd{ends[1]}};
+  return pipe_ends{beyond_stdio(ends[0]), beyond_stdio(ends[1])};
 }
 
 bool is_pipe(const unique_fd& fd) {

@@ -70,8 +70,8 @@ notify_socket::listen(event_loop& loop, const std::string& path, bool is_shared,
     ::unlink(path.c_str());
   }
   std::unique_ptr<notify_socket> result{new notify_socket{path, std::move(fn)}};
-  unique_fd socket{
-    ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  auto socket = beyond_stdio(
+    ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);

@@ -144,7 +144,7 @@ expected<uint64_t> read_start_ticks(int pid) {
 expected<unique_fd> open_pidfd(int pid) {
   auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (fd >= 0)
-    return unique_fd{fd};
+    return beyond_stdio(fd);
   if (errno == ESRCH || errno == EINVAL)
     return fail(ec::not_running, "pid {}: no such process", pid);
   return fail_errno(errno, fmt::format("pidfd_open {}", pid));

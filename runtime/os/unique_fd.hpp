@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cerrno>
+#include <fcntl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -43,5 +44,15 @@ public:
 private:
   int fd_ = -1;
 };
+
+// Takes ownership of `fd`, and moves it out of 0 to 2: these are a program's
+// standard streams, also where it has closed them, and what somebody prints
+// must not come into our files. Keeps errno.
+inline unique_fd beyond_stdio(int fd) noexcept {
+  unique_fd given{fd};
+  if (fd < 0 || fd > STDERR_FILENO)
+    return given;
+  return unique_fd{::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)};
+}
 
 } // namespace pm

@@ -110,8 +110,10 @@ PM_ENUM(wait_target, PM_WAIT_TARGETS)
 struct run_request {
   std::string handle_id;
   process_spec spec;
-  // The whole environment, not kept on disk; empty: the node's and the spec's.
+  // The whole environment, or what comes on top of the node's and the spec's;
+  // not kept on disk. Empty: those.
   std::map<std::string, std::string> environment;
+  bool environment_on_top = false;
   std::optional<milliseconds> timeout; // of the child; none: no limit
   bool stdin_pipe = false;
   bool stream = false; // output goes to the listener instead of the result
@@ -123,6 +125,7 @@ struct run_request {
   static auto fields(Self& x, Visit&& visit) {
     return visit(field("handle_id", x.handle_id), field("spec", x.spec),
                  field("environment", x.environment),
+                 field("environment_on_top", x.environment_on_top),
                  field("timeout_ms", x.timeout),
                  field("stdin_pipe", x.stdin_pipe), field("stream", x.stream),
                  field("capture_max", x.capture_max));

@@ -78,10 +78,12 @@ private:
 
 // How `run_cli` runs.
 struct cli_options {
-  std::string_view handle_id;   // empty: made up; gone when the result is there
-  std::string_view working_dir; // empty: this program's
-  name_values environment;      // on top of this program's
-  std::string_view input;       // what it reads from stdin
+  std::string_view handle_id; // empty: made up; gone when the result is there
+  // Relative to this program's, and empty that one, as it was when the manager
+  // was opened.
+  std::string_view working_dir;
+  name_values environment; // on top of this program's, likewise
+  std::string_view input;  // what it reads from stdin
   std::optional<milliseconds> timeout = milliseconds{300'000};
   uint64_t capture_max = 16u << 20; // bytes kept of each output
   std::string_view correlation_id;  // empty: made up

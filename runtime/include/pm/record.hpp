@@ -100,10 +100,11 @@ struct process_state {
   bool held_down = false; // stopped by a person: stays down until started
   bool foreign = false;   // begun by another program; its output is not ours
   bool removable = false; // a `run`: its record goes when it is delivered
-  asker asked;            // the last start or end
-  asker run_asked;        // the start of the run
-  pm::run_id run_id;      // nil before the first run
-  pm::identity identity;  // of the run; pid 0 while there is none
+  std::optional<milliseconds> time_limit; // of a `run`, for its process
+  asker asked;                            // the last start or end
+  asker run_asked;                        // the start of the run
+  pm::run_id run_id;                      // nil before the first run
+  pm::identity identity; // of the run; pid 0 while there is none
   std::optional<timestamp> started_at;
   std::optional<timestamp> ended_at;
   std::optional<exit_status> exit;     // of the last ended run
@@ -129,13 +130,13 @@ struct process_state {
     return visit(
       field("status", x.status), field("wanted", x.wanted),
       field("held_down", x.held_down), field("foreign", x.foreign),
-      field("removable", x.removable), field("asked", x.asked),
-      field("run_asked", x.run_asked), field("run_id", x.run_id),
-      field("identity", x.identity), field("started_at", x.started_at),
-      field("ended_at", x.ended_at), field("exit", x.exit),
-      field("outcome", x.outcome), field("ready", x.ready),
-      field("health", x.health), field("probes", x.probes),
-      field("notify_status", x.notify_status),
+      field("removable", x.removable), field("time_limit_ms", x.time_limit),
+      field("asked", x.asked), field("run_asked", x.run_asked),
+      field("run_id", x.run_id), field("identity", x.identity),
+      field("started_at", x.started_at), field("ended_at", x.ended_at),
+      field("exit", x.exit), field("outcome", x.outcome),
+      field("ready", x.ready), field("health", x.health),
+      field("probes", x.probes), field("notify_status", x.notify_status),
       field("restart_count", x.restart_count), field("failures", x.failures),
       field("retry_at", x.retry_at), field("recent_starts", x.recent_starts),
       field("due_at", x.due_at), field("awaits_due", x.awaits_due),

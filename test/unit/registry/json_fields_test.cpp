@@ -71,6 +71,7 @@ process_record full_record() {
   auto& s = x.state;
   s.status = status::backoff;
   s.wanted = s.held_down = s.foreign = s.removable = true;
+  s.time_limit = milliseconds{300'000};
   s.asked = {cause::policy, "c", 1, 2, "pmctl", noon};
   s.run_asked = {cause::schedule, "d", 3, 4, "sh", noon + 5s};
   s.run_id = run_id::make(noon);

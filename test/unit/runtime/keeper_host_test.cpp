@@ -108,9 +108,10 @@ BOOST_AUTO_TEST_CASE(each_failed_spawn_says_what_and_why) {
   BOOST_TEST(fails(request({std::string("/bin/echo\0x", 11)})).find("NUL")
              != std::string::npos);
   auto what = request({"/bin/true"});
-  what.working_dir = "/nope";
+  what.working_dir = "/no-such-directory-of-pm";
   BOOST_TEST(fails(what)
-             == "spawn 'web': working_dir /nope: No such file or directory");
+             == "spawn 'web': working_dir /no-such-directory-of-pm: No such "
+                "file or directory");
   what = request({"/bin/true"});
   what.user = "no-such-user";
   BOOST_TEST(fails(what) == "spawn 'web': user 'no-such-user': no such user");
