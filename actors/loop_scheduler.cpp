@@ -1,9 +1,7 @@
 #include <pm/loop_scheduler.hpp>
 
 #include <cstdio>
-#include <deque>
 #include <mutex>
-#include <vector>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -16,6 +14,8 @@
 #include <caf/scheduler/abstract_coordinator.hpp>
 #include <caf/system_messages.hpp>
 
+#include "actors/loop_runner.hpp"
+
 // A scheduler module for CAF 0.17.6, which needs its `detail` headers: all of
 // that is in this one file.
 
@@ -24,11 +24,6 @@ namespace pm {
 namespace {
 
 using caf::detail::simple_actor_clock;
-
-// Messages that one actor may take in a row, and actors resumed between two
-// polls: what bounds the time for which descriptors wait.
-constexpr size_t messages_per_resume = 64;
-constexpr size_t resumes_per_turn = 512;
 
 // CAF's own clock, usable from any thread, with the loop's timer behind it.
 class loop_clock : public simple_actor_clock {
@@ -147,7 +142,11 @@ private:
 class loop_scheduler : public caf::scheduler::abstract_coordinator {
 public:
   loop_scheduler(caf::actor_system& system, event_loop& loop)
-    : abstract_coordinator(system), loop_(loop), clock_(loop), unit_(*this) {}
+    : abstract_coordinator(system),
+      loop_(loop),
+      clock_(loop),
+      runner_(loop),
+      unit_(*this) {}
 
   void start() override {
     caf::actor_config config{&unit_};
@@ -160,26 +159,10 @@ public:
     loop_.set_turn_hook({});
     clock_.cancel_all();
     clock_.detach();
-    take_remote();
-    for (auto* x : local_)
-      cleanup_and_release(x);
-    local_.clear();
+    runner_.drain([this](caf::resumable* x) { cleanup_and_release(x); });
   }
 
-  void enqueue(caf::resumable* what) override {
-    if (loop_.in_loop()) {
-      local_.push_back(what);
-      return;
-    }
-    auto first = false;
-    {
-      std::lock_guard lock{mutex_};
-      first = remote_.empty();
-      remote_.push_back(what);
-    }
-    if (first)
-      loop_.wake();
-  }
+  void enqueue(caf::resumable* what) override { runner_.enqueue(what); }
 
   caf::actor_clock& clock() noexcept override { return clock_; }
 
@@ -188,53 +171,25 @@ public:
 private:
   struct unit : caf::execution_unit {
     explicit unit(loop_scheduler& owner)
-      : execution_unit(&owner.system()), owner_(owner) {}
+      : execution_unit(&owner.system()), runner(owner.runner_) {}
 
-    void exec_later(caf::resumable* what) override {
-      owner_.local_.push_back(what);
-    }
+    void exec_later(caf::resumable* what) override { runner.enqueue(what); }
 
-    loop_scheduler& owner_;
+    loop_runner& runner;
   };
-
-  void take_remote() {
-    std::lock_guard lock{mutex_};
-    local_.insert(local_.end(), remote_.begin(), remote_.end());
-    remote_.clear();
-  }
 
   // True while there is more to do.
   bool turn() {
     clock_.turn();
-    take_remote();
-    for (size_t n = 0; n < resumes_per_turn && !local_.empty(); ++n)
-      resume_next();
+    auto more = runner_.turn(unit_);
     clock_.turn();
-    return !local_.empty();
-  }
-
-  void resume_next() {
-    auto* next = local_.front();
-    local_.pop_front();
-    switch (next->resume(&unit_, messages_per_resume)) {
-    case caf::resumable::resume_later:
-      local_.push_back(next);
-      break;
-    case caf::resumable::done:
-    case caf::resumable::awaiting_message:
-      caf::intrusive_ptr_release(next);
-      break;
-    case caf::resumable::shutdown_execution_unit:
-      break;
-    }
+    return more;
   }
 
   event_loop& loop_;
   loop_clock clock_;
+  loop_runner runner_;
   unit unit_;
-  std::mutex mutex_;
-  std::vector<caf::resumable*> remote_;
-  std::deque<caf::resumable*> local_; // the loop's thread only
 };
 
 } // namespace

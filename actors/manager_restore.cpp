@@ -4,6 +4,7 @@
 
 #include <pm/dependency_cycle.hpp>
 
+#include "actors/loop_runner.hpp"
 #include "actors/supervisor.hpp"
 
 // How a manager begins: load all, then settle and re-arm, then begin.
@@ -142,8 +143,9 @@ manager_state::spawn(std::shared_ptr<supervisor_start> how) {
     added.record.state.status = status::unknown; // until it has settled
   added.gate_open = how->gate_open;
   added.is_asked_for = how->begin;
-  added.supervisor = self_->spawn(supervisor, on_, manager_actor{self_},
-                                  std::shared_ptr<const supervisor_start>{how});
+  added.supervisor =
+    spawn_by(on_->door, *self_, supervisor, on_, manager_actor{self_},
+             std::shared_ptr<const supervisor_start>{how});
   self_->monitor(added.supervisor);
   supervisors_.insert(added.supervisor.address());
   return entries_.insert_or_assign(id, std::move(added)).first->second;

@@ -19,8 +19,8 @@
 #include <pm/storage.hpp>
 
 #include "actors/facade/call_pools.hpp"
-#include "actors/host_bridge.hpp"
 #include "actors/leftover_run.hpp"
+#include "actors/loop_runner.hpp"
 #include "actors/manager.hpp"
 #include "actors/node_config.hpp"
 #include "actors/node_senses.hpp"
@@ -103,6 +103,10 @@ public:
     next_keeper_ = std::move(path);
   }
 
+  caf::execution_unit* door() const override {
+    return home_ ? home_->door() : nullptr;
+  }
+
   void goodbye() override {
     is_wanted_end_ = true;
     on_loop([this] { host_->on_lost({}); });
@@ -148,7 +152,7 @@ private:
   std::optional<pm::state_dir> directory_;
   std::unique_ptr<event_loop> own_loop_;
   std::unique_ptr<keeper_connection> host_;
-  std::unique_ptr<host_bridge> bridge_;
+  std::unique_ptr<loop_home> home_; // where the system does not live on a loop
   std::unique_ptr<task_host> tasks_;
   std::unique_ptr<call_pools> calls_;
   node_senses senses_;
@@ -268,8 +272,7 @@ void node_impl::seek_keeper() {
 }
 
 void node_impl::open_manager() {
-  auto boot_id = read_boot_id();
-  boot_id_ = boot_id ? *boot_id : std::string{};
+  boot_id_ = read_boot_id().value_or(std::string{});
   auto& mark = store_->last_mark();
   auto from = std::make_shared<manager_start>();
   take_config(options_, *files_, *from);
@@ -286,16 +289,16 @@ void node_impl::open_manager() {
   node_mark begins;
   begins.boot_id = boot_id_;
   begins.name = options_.name;
-  registry_ = system_.spawn(registry, store_, std::move(queues), begins);
+  if (own_loop_)
+    home_ = std::make_unique<loop_home>(system_, *own_loop_);
+  registry_ = spawn_by(door(), system_, registry, store_, queues, begins);
   caf::anon_send(registry_, mark_atom::value);
 
   auto on = std::make_shared<supervision>();
-  if (own_loop_)
-    bridge_ = std::make_unique<host_bridge>(*own_loop_, *host_);
-  auto& processes = bridge_ ? static_cast<process_host&>(*bridge_) : *host_;
   auto tell = [this](const std::string& text) { note(text); };
-  tasks_ = std::make_unique<task_host>(system_, processes, tell);
+  tasks_ = std::make_unique<task_host>(system_, *host_, tell);
   on->host = tasks_.get();
+  on->door = door();
   on->forgotten = [this](const std::string& id) { tasks_->undefine(id); };
   senses_.open(loop(), directory_->path(), tell,
                [this] { return keeper_pid_.load(); });
@@ -312,19 +315,23 @@ void node_impl::open_manager() {
   on->essential_ended = options_.essential_ended;
   on->chance = draw;
   calls_ = std::make_unique<call_pools>(loop(), *host_, *on, options_.calls);
-  manager_ = system_.spawn(
-    pm::manager, std::shared_ptr<const supervision>{std::move(on)},
-    std::shared_ptr<const manager_start>{std::move(from)});
+  manager_ = spawn_by(door(), system_, pm::manager,
+                      std::shared_ptr<const supervision>{std::move(on)},
+                      std::shared_ptr<const manager_start>{std::move(from)});
 }
 
-// The loop of an embedded node: a thread that the host need not know of.
+// The loop of an embedded node: a thread that the host need not know of. What
+// `in_loop` says is true from here on.
 void node_impl::run_loop() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  std::promise<void> runs;
+  own_loop_->post([&runs] { runs.set_value(); });
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread{[this] { own_loop_->run(); }};
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  runs.get_future().wait();
 }
 
 template <class Actor>

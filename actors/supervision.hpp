@@ -18,8 +18,9 @@ namespace pm {
 // Lives as long as the manager; the host outlives it.
 struct supervision {
   process_host* host = nullptr;
-  prober* probes = nullptr;   // outlives it too
-  notifier* notify = nullptr; // and so do these
+  caf::execution_unit* door = nullptr; // of all these actors (`loop_actor`)
+  prober* probes = nullptr;            // outlives it too
+  notifier* notify = nullptr;          // and so do these
   usage_meter* usage = nullptr;
   oom_witness* oom = nullptr;
   registry_actor registry;

@@ -70,11 +70,7 @@ process_manager::process_manager(caf::actor_system& system,
   how.keeper_path = std::move(options.keeper_path);
   how.calls = impl_->calls = std::move(options.calls);
   how.note = std::move(options.note);
-  auto opened = node::open(system, std::move(how));
-  if (opened)
-    impl_->node = std::move(*opened);
-  else
-    impl_->problem = opened.error();
+  impl_->open(std::move(how));
 }
 
 process_manager::~process_manager() {
@@ -135,7 +131,8 @@ async<process_result> process_manager::run_cli(argv command,
   };
   output_listener input;
   if (what.stdin_pipe && impl_->node)
-    input = impl_->system.spawn(feeder, manager(), std::string{options.input});
+    input = spawn_by(impl_->node->door(), impl_->system, feeder, manager(),
+                     std::string{options.input});
   impl_->ask<process_result>(
     result, caf::infinite, [](process_result&& x) { return std::move(x); },
     run_atom::value, std::move(what), input, std::move(by));

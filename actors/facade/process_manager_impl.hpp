@@ -8,6 +8,8 @@
 #include <pm/node.hpp>
 #include <pm/process_manager.hpp>
 
+#include "actors/loop_runner.hpp"
+
 namespace pm {
 
 // What the courier does next. Never leaves this program.
@@ -46,16 +48,30 @@ struct last_outcome {
 
 struct process_manager::impl {
   impl(caf::actor_system& x, pm::on_exit y) : system(x), on_exit(y) {
-    courier = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
-      return {
-        [self](const std::shared_ptr<courier_job>& job) { job->run(self); }};
-    });
     elsewhere = [&in = system](std::function<void()> fn) {
       in.spawn([fn = std::move(fn)](caf::event_based_actor*) { fn(); });
     };
   }
 
-  ~impl() { caf::anon_send_exit(courier, caf::exit_reason::user_shutdown); }
+  ~impl() {
+    if (courier)
+      caf::anon_send_exit(courier, caf::exit_reason::user_shutdown);
+  }
+
+  void open(node_options how) {
+    auto opened = pm::node::open(system, std::move(how));
+    if (!opened) {
+      problem = opened.error();
+      return;
+    }
+    node = std::move(*opened);
+    courier = spawn_by(node->door(), system, courier_behavior);
+  }
+
+  static caf::behavior courier_behavior(caf::event_based_actor* self) {
+    return {
+      [self](const std::shared_ptr<courier_job>& job) { job->run(self); }};
+  }
 
   // Asks the manager; what it answers goes through `convert` to `to`. One
   // thread's requests reach the manager in its order.

@@ -16,8 +16,9 @@
 
 #include "test/support/daemon_fixture.hpp"
 
-// The same supervisors, once on a loop that is also their scheduler, once on
-// the scheduler of a host program, with a real keeper both times.
+// The same supervisors, once on a loop that is also the scheduler of all, once
+// on the thread of their own that they get in a host with another scheduler;
+// with a real keeper both times.
 
 using namespace pm::test;
 using namespace std::chrono_literals;
@@ -85,7 +86,7 @@ void use(caf::actor_system& system, const pm::manager_actor& manager) {
 
 BOOST_AUTO_TEST_SUITE(the_library_in_a_host)
 
-BOOST_AUTO_TEST_CASE(supervisors_work_on_the_scheduler_of_the_host) {
+BOOST_AUTO_TEST_CASE(supervisors_work_beside_the_scheduler_of_the_host) {
   temporary_directory directory;
   caf::actor_system_config config;
   caf::actor_system system{config};

@@ -63,8 +63,8 @@ struct async_state : std::enable_shared_from_this<async_state<T>> {
       outcome.emplace(std::move(x));
       ready.swap(continuations);
       unused.swap(cancel);
-      is_done.notify_all();
     }
+    is_done.notify_all(); // who wakes up finds the lock free
     if (ready.empty())
       return;
     auto tell = [self = this->shared_from_this(), ready = std::move(ready)] {

@@ -31,11 +31,12 @@ struct node_options {
   // had not carried out is done now.
   std::optional<accepted_config> accepted;
   // The loop that the actor system lives on (`use_loop_scheduler`). Null: the
-  // system has its own scheduler, and the node brings a loop and its thread.
+  // system has its own scheduler, and the node brings a loop, and a thread for
+  // it and for its own actors.
   event_loop* loop = nullptr;
   call_pool_options calls;
   // An essential process has ended for good, and the node is to end in order;
-  // on a thread of the actor system.
+  // on the loop's thread.
   std::function<void(const std::string&)> essential_ended;
   // Lines for the log of the program, with a level in front.
   std::function<void(const std::string&)> note;
@@ -85,6 +86,10 @@ public:
                 std::function<void(expected<call_result>)> done) = 0;
 
   virtual int keeper_pid() const = 0;
+
+  // Where actors come in that are to live on the loop's thread; null where all
+  // do. Valid as long as the node.
+  virtual caf::execution_unit* door() const = 0;
 
   // Measures the trees of runs. Valid as long as the node.
   virtual usage_meter& usage() const = 0;
