@@ -242,6 +242,7 @@ private:
   void answer_all(std::vector<waiter>& waiters);
   void reject_all(std::vector<waiter> waiters, const error& why);
   signal_scope scope() const;
+  bool is_run_once() const;
   bool is_current(const std::string& run) const;
   bool is_up() const;
   timestamp now() const;

@@ -46,12 +46,12 @@ void supervisor_state::apply(const transition& row) {
     publish(row.from);
     if (then == life_action::terminate || then == life_action::kill)
       persist_and_signal(std::exchange(then, life_action::nothing));
-    else
+    else if (then != life_action::retire || !is_run_once())
       persist(); // before any answer: answers wait for what was written
   }
-  if (ended_run_)
-    acknowledge(*std::exchange(ended_run_, std::nullopt));
   act(then);
+  if (ended_run_) // behind the write of its end
+    acknowledge(*std::exchange(ended_run_, std::nullopt));
 }
 
 // A node that dies between the two would take the end for a failure, so the
@@ -97,8 +97,8 @@ void supervisor_state::act(life_action what) {
     break;
   case life_action::retire:
     answer_all(stop_waiters_);
-    if (run_ || record_.state.removable)
-      finish_run();
+    if (is_run_once())
+      finish_run(); // its end and its removal are one write
     break;
   }
 }
@@ -371,6 +371,10 @@ signal_scope supervisor_state::scope() const {
   default:
     return signal_scope::whole_tree;
   }
+}
+
+bool supervisor_state::is_run_once() const {
+  return run_ || record_.state.removable;
 }
 
 bool supervisor_state::is_current(const std::string& run) const {
