@@ -258,7 +258,7 @@ expected<peer> peer_of(int socket) {
   int fd = -1;
   size = sizeof(fd);
   if (::getsockopt(socket, SOL_SOCKET, peer_pidfd_option, &fd, &size) == 0) {
-    result.pidfd.reset(fd);
+    result.pidfd = beyond_stdio(fd);
     return result;
   }
   auto opened = open_pidfd(who.pid);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,6 +110,41 @@ BOOST_AUTO_TEST_CASE(signals_children_umask_and_locale_stay_the_hosts) {
   BOOST_TEST(entries_of("/proc/self/fd") == descriptors);
   BOOST_TEST(
     wait_until([&] { return entries_of("/proc/self/task") == threads; }));
+}
+
+// What somebody prints there must not come into our files and sockets. Nothing
+// is checked meanwhile: the tests' own words go there too.
+BOOST_AUTO_TEST_CASE(closed_standard_streams_are_not_taken) {
+  constexpr int first_kept = 700;
+  for (int fd = 0; fd <= 2; ++fd) {
+    BOOST_REQUIRE(::fcntl(fd, F_DUPFD_CLOEXEC, first_kept) == first_kept + fd);
+    ::close(fd);
+  }
+  auto taken = [] {
+    auto count = 0;
+    for (int fd = 0; fd <= 2; ++fd)
+      count += ::fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    return count;
+  };
+  manager.reset();
+  manager =
+    std::make_unique<pm::process_manager>(*system, options(pm::on_exit::stop));
+  auto out = manager->run_cli({"echo", "hi"}).get();
+  auto sum = manager->run_function<double_it>(21).get();
+  auto kept =
+    manager->start_cli_background({"sleep", "1000"}, {.handle_id = "s"}).get();
+  auto taken_then = taken();
+  manager.reset();
+  auto taken_after = taken();
+  for (int fd = 0; fd <= 2; ++fd) {
+    ::dup2(first_kept + fd, fd);
+    ::close(first_kept + fd);
+  }
+  BOOST_TEST(taken_then == 0);
+  BOOST_TEST(taken_after == 0);
+  BOOST_REQUIRE((out && sum && kept));
+  BOOST_TEST(out->stdout_text == "hi\n");
+  BOOST_TEST(*sum == 42);
 }
 
 // A fork would copy the page tables of all that the host has touched.

@@ -181,6 +181,22 @@ BOOST_AUTO_TEST_CASE(a_run_that_takes_too_long_ends_with_reason_timeout) {
   BOOST_TEST((value_of(answer).exit.reason == exit_reason::timeout));
 }
 
+BOOST_AUTO_TEST_CASE(the_time_of_a_run_goes_on_with_the_next_node) {
+  run_request what;
+  what.handle_id = "slow";
+  what.timeout = 5s;
+  run(what);
+  advance(3s);
+  manager_start from;
+  from.held = {held("slow")};
+  reopen(from);
+  advance(1900ms);
+  BOOST_TEST(host.last("slow").signals.empty());
+  advance(100ms);
+  BOOST_TEST(host.last("slow").signals.front() == SIGTERM);
+  BOOST_TEST(names().empty()); // its client is gone
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_cannot_begin_is_an_error_and_leaves_no_record) {
   host.spawn_error = "spawn 'x': nope";
   auto answer = run({});
