@@ -133,22 +133,32 @@ process_manager::start_async_task(task_body body, task_options options,
   kept.handle_id = options.handle_id;
   kept.labels = options.labels;
   kept.restart = options.restart;
-  auto definition = definition_of(kind::task, kept);
-  definition.spec.command = {interval ? "every " + format_duration(*interval)
-                                      : "once"};
-  if (interval && *interval <= milliseconds{0}) {
+  return start_async_task({std::move(body), interval, options.timeout},
+                          definition_of(kind::task, kept),
+                          options.correlation_id);
+}
+
+async<process_handle>
+process_manager::start_async_task(task_plan plan, process_definition definition,
+                                  std::string_view correlation_id) {
+  if (plan.interval && *plan.interval <= milliseconds{0}) {
     async<process_handle> refused;
     refused.shared()->complete(
       to_caf({ec::invalid_argument, "start_async_task: the interval is not "
                                     "above 0"}));
     return refused;
   }
+  plan.interval = detail::bounded(plan.interval);
+  plan.timeout = detail::bounded(plan.timeout);
+  if (definition.handle_id.empty())
+    definition.handle_id = make_handle_id();
+  definition.spec.kind = kind::task;
+  definition.spec.command = {
+    plan.interval ? "every " + format_duration(*plan.interval) : "once"};
   std::function<void(bool)> decide;
   if (impl_->node)
-    decide = impl_->node->define_task(
-      definition.handle_id, {std::move(body), detail::bounded(interval),
-                             detail::bounded(options.timeout)});
-  auto result = start_process(definition, options.correlation_id);
+    decide = impl_->node->define_task(definition.handle_id, std::move(plan));
+  auto result = start_process(definition, correlation_id);
   result.then([decide](const caf::expected<process_handle>& x) {
     // One that could not begin is defined all the same.
     if (decide)

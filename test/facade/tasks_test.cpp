@@ -1,6 +1,7 @@
 #include "test/facade/facade_fixture.hpp"
 
 #include <atomic>
+#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
@@ -126,6 +127,34 @@ BOOST_AUTO_TEST_CASE(a_coroutine_runs_commands_and_goes_on_in_its_thread) {
   value_of(pm.wait_for_process("worker"));
   BOOST_TEST(said == "hello\n");
   BOOST_TEST(same_thread);
+}
+
+BOOST_AUTO_TEST_CASE(tasks_and_commands_stand_in_one_graph) {
+  auto& pm = open();
+  auto file = directory.file("prepared");
+  pm::process_definition prepare;
+  prepare.handle_id = "prepare";
+  prepare.spec.command = {"sh", "-c", "sleep 0.2; echo done > " + file};
+  prepare.spec.restart = pm::restart_mode::never;
+  pm::process_definition work;
+  work.handle_id = "work";
+  auto completed = pm::dependency_condition::completed;
+  work.spec.depends_on["prepare"].condition = completed;
+  pm::process_definition after = prepare;
+  after.handle_id = "after";
+  after.spec.command = {"echo", "after"};
+  after.spec.depends_on["work"].condition = completed;
+  std::atomic<bool> was_prepared{false};
+  pm::task_plan plan{
+    [&] { was_prepared = std::filesystem::file_size(file) > 0; }, {}, {}};
+  value_of(pm.start_process(prepare));
+  auto working = pm.start_async_task(plan, work);
+  BOOST_TEST(!working.is_done()); // it waits for its turn
+  value_of(working);
+  value_of(pm.start_process(after));
+  BOOST_TEST(was_prepared);
+  auto ended = value_of(pm.wait_for_process("after"));
+  BOOST_TEST((*ended.started_at >= *value_of(pm.get_status("work")).ended_at));
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_token_ends_a_loop) {

@@ -239,6 +239,13 @@ public:
   start_async_task(task_body body, task_options options = {},
                    std::optional<milliseconds> interval = {});
 
+  // The same with a whole definition: what it depends on, restart policy, and
+  // so on. Its kind and its command are set here. Both are best variables of
+  // their own.
+  async<process_handle> start_async_task(task_plan plan,
+                                         process_definition definition,
+                                         std::string_view correlation_id = {});
+
   // -- all kinds --------------------------------------------------------------
 
   // Done when it has ended; true if it was alive. Errors: no_such_process.
