@@ -169,8 +169,10 @@ private:
         ::fprintf(stderr, "%s: %s\n", type_of_exception().c_str(), what.what());
       return failed(type_of_exception(), what.what());
     } catch (...) {
-      return failed(type_of_exception(), "an exception that is no "
-                                         "std::exception");
+      constexpr auto text = "an exception that is no std::exception";
+      if (is_file_)
+        ::fprintf(stderr, "%s: %s\n", type_of_exception().c_str(), text);
+      return failed(type_of_exception(), text);
     }
   }
 

@@ -42,7 +42,8 @@ void call_options::add_to(CLI::App& verb) {
     ->type_name("JSON")
     ->transform(show_bracket, "");
   verb.add_option("--kwargs", kwargs, "Its keyword arguments, a JSON object")
-    ->type_name("JSON");
+    ->type_name("JSON")
+    ->transform(show_bracket, "");
   verb
     .add_option("--interpreter", interpreter,
                 "The Python to call it with (default: python3)")

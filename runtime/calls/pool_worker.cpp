@@ -60,9 +60,11 @@ void pool_worker::begin(worker_pool::pending_call call) {
   if (call_->deadline) {
     if (!timer_)
       timer_ = pool_->loop().timer([self = weak_from_this()] {
-        if (auto me = self.lock())
-          me->abandon({ec::timeout, "the call took too long; its worker was "
-                                    "killed"});
+        if (auto me = self.lock(); me && me->call_)
+          me->abandon(
+            {ec::timeout, fmt::format("it took longer than {}; its worker was "
+                                      "killed",
+                                      format_duration(me->call_->timeout))});
       });
     timer_.arm(*call_->deadline);
   }

@@ -119,8 +119,16 @@ def pm_flush():
 
 def pm_streams(streams):
     """A call that takes the place of a stream, or closes it, does so for itself
-    alone."""
+    alone. What it has closed for good goes nowhere from then on."""
     for number, (name, stream) in enumerate(streams.items(), 1):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
         if stream is None or stream.closed:
             stream = open(number, "w", buffering=1, closefd=False)
             streams[name] = stream

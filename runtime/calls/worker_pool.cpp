@@ -95,7 +95,12 @@ uint64_t worker_pool::call(std::string body,
   std::optional<clock::time_point> deadline;
   if (timeout)
     deadline = clock::now() + *timeout;
-  queue_.push_back({number, std::move(body), deadline, {}, std::move(done)});
+  queue_.push_back({number,
+                    std::move(body),
+                    deadline,
+                    timeout.value_or(milliseconds{0}),
+                    {},
+                    std::move(done)});
   dispatch();
   if (deadline && !queue_.empty())
     expire_at(*deadline);
@@ -191,18 +196,19 @@ void worker_pool::expire_at(clock::time_point when) {
 void worker_pool::expire_queued() {
   auto now = clock::now();
   queue_expires_.reset();
-  std::vector<reply_fn> late;
+  std::vector<pending_call> late;
   std::erase_if(queue_, [&](pending_call& call) {
     if (!call.deadline || *call.deadline > now)
       return false;
-    late.push_back(std::move(call.done));
+    late.push_back(std::move(call));
     return true;
   });
   for (auto& call : queue_)
     if (call.deadline)
       expire_at(*call.deadline);
-  for (auto& done : late)
-    done(fail(ec::timeout, "no worker was free in time"));
+  for (auto& call : late)
+    call.done(fail(ec::timeout, "no worker was free within {}",
+                   format_duration(call.timeout)));
 }
 
 // -- poison -------------------------------------------------------------------

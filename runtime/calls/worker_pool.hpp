@@ -93,6 +93,7 @@ public:
     uint64_t number = 0;
     std::string body;
     std::optional<std::chrono::steady_clock::time_point> deadline;
+    milliseconds timeout{0}; // that this is the end of
     std::chrono::steady_clock::time_point begun;
     reply_fn done;
   };

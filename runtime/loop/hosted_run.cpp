@@ -176,6 +176,8 @@ void hosted_run::on_spawned(const keeper::run_report& report, unique_fd pidfd) {
   to_->spawned(who(), spawned_at_);
   if (held_ != held_limits{})
     to_->limited(held_);
+  if (kill_at_birth_)
+    signal(SIGKILL, *kill_at_birth_);
 }
 
 // What only the beginning of it needs, memory and all: `= {}` would keep that.
@@ -255,6 +257,8 @@ int hosted_run::pidfd() {
 }
 
 void hosted_run::signal(int number, signal_scope scope) {
+  if (stage_ == stage::pending && number == SIGKILL)
+    kill_at_birth_ = scope;
   if (stage_ != stage::live && stage_ != stage::ended)
     return;
   if (scope == signal_scope::whole_tree)

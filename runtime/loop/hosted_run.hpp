@@ -146,6 +146,7 @@ private:
   uint64_t dropped_bytes_ = 0;
   bool watches_group_ = false;
   bool kills_tree_ = false; // nobody of it is to live any longer
+  std::optional<signal_scope> kill_at_birth_;
   bool is_acknowledged_ = false;
   bool wants_stdin_closed_ = false; // as soon as the keeper has the pipe
 };

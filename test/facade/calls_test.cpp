@@ -259,6 +259,23 @@ BOOST_AUTO_TEST_CASE(two_functions_of_one_name_are_told) {
   BOOST_TEST(why.find("'{anonymous}::same_name'") != std::string::npos, why);
 }
 
+// Its worker is not even born.
+BOOST_AUTO_TEST_CASE(a_call_that_is_withdrawn_at_once_leaves_no_worker) {
+  auto& pm = open();
+  for (int i = 0; i < 3; ++i) {
+    auto hanging = pm.run_function<hang>();
+    hanging.cancel();
+    BOOST_TEST(to_string(error_of(hanging).code) == "cancelled");
+    auto late = pm.run_function<hang>(pm::function_call_options{1ms});
+    BOOST_TEST(to_string(error_of(late).code) == "timeout");
+    BOOST_TEST(error_of(late).text.find("1ms") != std::string::npos);
+  }
+  auto from = std::chrono::steady_clock::now();
+  manager.reset();
+  BOOST_TEST((std::chrono::steady_clock::now() - from < 4s)); // all are gone
+  BOOST_TEST(!was_noted("the workers of calls do not end"));
+}
+
 BOOST_AUTO_TEST_CASE(no_worker_outlives_its_manager) {
   auto& pm = open();
   auto pid = value_of(pm.run_function<own_pid>());

@@ -320,8 +320,12 @@ expected<void> read(const value& in, T& x, const place& where) {
                                            std::numeric_limits<T>::max()));
     x = static_cast<T>(in.GetUint64());
   } else if constexpr (std::is_integral_v<T>) {
-    if (!in.IsInt64() || in.GetInt64() != static_cast<T>(in.GetInt64()))
+    if (!in.IsInt64() && !in.IsUint64())
       return wrong_type(where, "a whole number");
+    if (!in.IsInt64() || in.GetInt64() != static_cast<T>(in.GetInt64()))
+      return wrong_type(where, fmt::format("a whole number from {} to {}",
+                                           std::numeric_limits<T>::min(),
+                                           std::numeric_limits<T>::max()));
     x = static_cast<T>(in.GetInt64());
   } else {
     return read_fields(in, x, where);
