@@ -86,6 +86,7 @@ public:
   void leave(const caf::actor_addr& who);
   void dismiss(const caf::error& reason);
   void gone(const caf::actor_addr& who);
+  void end();
   std::vector<process_event> events_after(uint64_t seq) const;
 
   caf::result<bool> feed(const std::string& id, std::string bytes);
@@ -137,6 +138,7 @@ private:
     apply_report report;
     uint64_t number = 0;
     std::optional<caf::typed_response_promise<apply_report>> promise;
+    std::vector<process_definition> processes; // of one that was cut off
   };
 
   struct rolling_restart {
@@ -274,6 +276,7 @@ private:
   accepted_config accepted_;  // without its processes where it is applied
   uint64_t apply_number_ = 0; // of the newest
   bool is_applying_ = false;  // not all of it has begun
+  std::shared_ptr<apply_run> resumed_; // that the node before had begun
   std::map<std::string, std::vector<std::function<void()>>> scaling_;
   std::vector<caf::typed_response_promise<bool>> shutdown_promises_;
 };

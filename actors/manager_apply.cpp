@@ -39,6 +39,9 @@ config_diff manager_state::diff(const accepted_config& config) const {
     result.node.push_back(
       {"start_concurrency_max", std::to_string(accepted_.start_concurrency_max),
        std::to_string(config.start_concurrency_max), false});
+  if (config.name != accepted_.name)
+    result.node.push_back({"name", fmt::format("\"{}\"", accepted_.name),
+                           fmt::format("\"{}\"", config.name), true});
   if (config.cgroups != accepted_.cgroups)
     result.node.push_back({"cgroups", quoted_name(accepted_.cgroups),
                            quoted_name(config.cgroups), true});
@@ -57,9 +60,13 @@ config_diff manager_state::diff(const accepted_config& config) const {
       ++result.unchanged;
       continue;
     }
-    auto restarts = begins_anew(record.state.status, definition.spec)
-                    && std::any_of(keys.begin(), keys.end(),
-                                   [](auto& x) { return x.restarts; });
+    // What waits for its next time begins at once when it has none any more.
+    auto is_due = record.state.wanted && record.state.awaits_due
+                  && !definition.spec.schedule;
+    auto restarts = is_due
+                    || (begins_anew(record.state.status, definition.spec)
+                        && std::any_of(keys.begin(), keys.end(),
+                                       [](auto& x) { return x.restarts; }));
     result.processes.push_back(
       {id, config_change::changed, std::move(keys), restarts});
   }
@@ -134,6 +141,13 @@ caf::result<apply_report> manager_state::apply(accepted_config config,
                                                request_context by) {
   if (going_down_)
     return refuse_start("apply");
+  if (is_applying_ && resumed_ && !resumed_->promise
+      && resumed_->processes == config.processes) {
+    // Its node has died meanwhile, and this one goes on with it.
+    auto promise = self_->make_response_promise<apply_report>();
+    resumed_->promise = promise;
+    return promise;
+  }
   if (is_applying_)
     return to_caf({ec::busy, "apply: another configuration is being applied, "
                              "and what it leaves out is being stopped; nothing "
@@ -150,11 +164,13 @@ caf::result<apply_report> manager_state::apply(accepted_config config,
   run->promise = promise;
   run->number = ++apply_number_;
   is_applying_ = true;
+  resumed_.reset();
+  auto of_node = diff(config).node; // as long as the old one is there
   auto before = std::exchange(accepted_, config);
   accepted_.applied = false;
   accepted_.accepted_at = on_->now();
   auto whole = std::make_shared<const accepted_config>(std::move(config));
-  keep_accepted([this, before, whole, by, run](const error* why) {
+  keep_accepted([this, before, whole, by, run, of_node](const error* why) {
     if (why != nullptr) {
       accepted_ = before;
       return apply_fails(
@@ -163,6 +179,7 @@ caf::result<apply_report> manager_state::apply(accepted_config config,
                                      why->text)});
     }
     run->report.diff = diff(*whole);
+    run->report.diff.node = of_node;
     apply_removed(run, whole, by);
   });
   return promise;

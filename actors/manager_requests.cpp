@@ -11,6 +11,16 @@
 
 namespace pm {
 
+namespace {
+
+// A start that comes again waits for the one that is under way.
+bool is_beginning(const process_state& x) {
+  return x.status == status::starting
+         || (x.status == status::pending && x.wanted && !x.awaits_due);
+}
+
+} // namespace
+
 // -- requests that come again -------------------------------------------------
 
 // Notes the request. True if it was there before: it is not acted upon again.
@@ -99,10 +109,12 @@ manager_state::outcome manager_state::define(process_definition what,
       {ok.error().code,
        fmt::format("define '{}': {}", what.handle_id, ok.error().text)});
   prepare(by);
-  if (is_repeated(what.handle_id, by))
-    return as_it_is(what.handle_id);
-  what.created_at = on_->now();
   auto* found = find(what.handle_id);
+  if (is_repeated(what.handle_id, by))
+    return start && found != nullptr && is_beginning(found->record.state)
+             ? begin(what.handle_id, std::move(by))
+             : as_it_is(what.handle_id);
+  what.created_at = on_->now();
   if (auto ok = check_needs(what); !ok) {
     not_acted_upon(what.handle_id, by.request_id);
     return to_caf(ok.error());
@@ -110,9 +122,12 @@ manager_state::outcome manager_state::define(process_definition what,
   if (found != nullptr && is_alive(found->record.state.status))
     return to_caf(
       {ec::already_running,
-       fmt::format("define '{}': it is {} (pid {}); stop it first",
-                   what.handle_id, to_string(found->record.state.status),
-                   found->record.state.identity.pid)});
+       fmt::format(
+         "define '{}': it is {}{}; stop it first", what.handle_id,
+         to_string(found->record.state.status),
+         found->record.definition.spec.kind == kind::task
+           ? std::string{}
+           : fmt::format(" (pid {})", found->record.state.identity.pid))});
   if (found == nullptr) {
     process_record record;
     record.definition = what;
@@ -147,7 +162,7 @@ manager_state::outcome manager_state::start(const std::string& id,
                                "'pmctl start --name {} -- COMMAND'",
                                id, id)});
   prepare(by);
-  if (is_repeated(id, by) && found->record.state.status != status::starting)
+  if (is_repeated(id, by) && !is_beginning(found->record.state))
     return as_it_is(id);
   return begin(id, std::move(by));
 }

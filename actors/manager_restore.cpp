@@ -88,6 +88,8 @@ void manager_state::reconcile(const manager_start& from) {
     auto run = std::make_shared<apply_run>();
     run->report.diff = diff(*config);
     run->number = ++apply_number_;
+    run->processes = config->processes;
+    resumed_ = run;
     is_applying_ = true;
     by.wait = false;
     return apply_removed(std::move(run), std::move(config), by);

@@ -234,7 +234,7 @@ void manager_state::dismiss(const caf::error& reason) {
       if (auto x = caf::actor_cast<supervisor_actor>(address))
         self_->send(x, leave_atom::value);
     if (supervisors_.empty())
-      self_->quit(*dismissed_);
+      end();
   };
   self_->request(on_->registry, caf::infinite, sync_atom::value, uint64_t{0})
     .then([leave](uint64_t) { leave(); },
@@ -245,7 +245,21 @@ void manager_state::gone(const caf::actor_addr& who) {
   leave(who);
   supervisors_.erase(who);
   if (dismissed_ && supervisors_.empty())
-    self_->quit(*dismissed_);
+    end();
+}
+
+// A promise that is dropped would never be answered.
+void manager_state::end() {
+  auto why = to_caf({ec::shutting_down, "the node has ended"});
+  for (auto& x : std::exchange(waiters_, {}))
+    x.promise.deliver(why);
+  for (auto& x : std::exchange(report_promises_, {}))
+    x.deliver(why);
+  for (auto& x : std::exchange(shutdown_promises_, {}))
+    x.deliver(why);
+  for (auto& [number, x] : std::exchange(rolling_, {}))
+    x.promise.deliver(why);
+  self_->quit(*dismissed_);
 }
 
 std::vector<process_event> manager_state::events_after(uint64_t seq) const {

@@ -75,6 +75,7 @@ restart_decision decide_restart(const process_spec& spec,
   result.failures = before + 1;
   result.delay = restart_delay(spec, result.failures, chance);
   if (start_limit_reached(spec, state, now + result.delay)) {
+    result.gave_up = true;
     result.text =
       fmt::format("gave up: {} starts within {}", spec.start_limit.burst,
                   format_duration(spec.start_limit.interval));

@@ -11,6 +11,7 @@ namespace pm {
 
 struct restart_decision {
   bool restart = false;
+  bool gave_up = false; // at its start limit: failed, however it ended
   milliseconds delay{0};
   int failures = 0; // the new count in a row
   std::string text; // why not, or how long; empty for a plain end

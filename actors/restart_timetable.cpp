@@ -32,9 +32,10 @@ restart_timetable(const process_spec& spec,
     row.restarts = decision.restart;
     row.failures = decision.failures;
     row.text = decision.text;
-    row.then = decision.restart             ? status::backoff
-               : is_success(spec, end.exit) ? status::stopped
-                                            : status::failed;
+    auto is_well = !decision.gave_up && is_success(spec, end.exit);
+    row.then = decision.restart ? status::backoff
+               : is_well        ? status::stopped
+                                : status::failed;
     if (decision.restart)
       row.delay = decision.delay;
     rows.push_back(std::move(row));

@@ -115,12 +115,16 @@ schedule_look look_at(const schedule_spec& spec, std::optional<timestamp> due,
     return look;
   }
   auto late = now - *due;
-  if (spec.interval) // in the same steps as before
-    look.next = *due + *spec.interval * (late / *spec.interval + 1);
-  auto tolerance = schedule_tolerance;
-  if (spec.interval)
-    tolerance = std::min(tolerance, *spec.interval);
-  look.is_due = late <= tolerance || spec.missed == missed_policy::run_once;
+  auto last = *due; // of the times that have passed
+  if (spec.interval) {
+    last += *spec.interval * (late / *spec.interval);
+    look.next = last + *spec.interval; // in the same steps as before
+  } else if (auto recent = next_due(spec, now - schedule_tolerance);
+             recent && *recent <= now) {
+    last = std::max(last, *recent);
+  }
+  look.is_due =
+    now - last <= schedule_tolerance || spec.missed == missed_policy::run_once;
   if (!look.is_due)
     look.left_out = fmt::format(
       "the run of {} was left out: {} had passed when it could begin",

@@ -17,11 +17,12 @@ using side_run_done =
 // environment (and PM_SIDE_RUN, its own id, and PM_MAIN_PID), its user and
 // its directory. Nothing of it is on record; acknowledge it when `done` has
 // been called, on the host's thread. `name` stands behind the handle id in
-// messages. Gives its id, for signals.
+// messages. With `ends_group` the rest of its group is killed when it ends.
+// Gives its id, for signals.
 run_id begin_side_run(const supervision& on, const process_record& record,
                       std::string_view name,
                       const std::vector<std::string>& command,
-                      side_run_done done);
+                      side_run_done done, bool ends_group = false);
 
 // A question of an exec probe: see `probe_question::begin`.
 std::function<cancel_probe(std::function<void(probe_answer)>)>

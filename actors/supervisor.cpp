@@ -206,7 +206,7 @@ supervisor(pointer self, std::shared_ptr<const supervision> on,
     [self](fed_atom, const error& outcome) { self->state.fed(outcome); },
     on_command_end(self),
     on_command_overdue(self),
-    [self](leave_atom) { self->quit(); },
+    [self](leave_atom) { self->state.leave(); },
     [self](grace_atom, uint64_t timer) { self->state.grace_expired(timer); },
     [self](delay_atom, uint64_t timer) { self->state.delay_elapsed(timer); },
     [self](expire_atom, uint64_t timer) {

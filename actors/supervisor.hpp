@@ -67,6 +67,7 @@ public:
 
   void gate(bool open);
   void gate_stays(const error& why);
+  void leave();
 
   // -- the stop command -------------------------------------------------------
 
@@ -178,6 +179,7 @@ private:
   void begin_notify_probe(const probe_spec& probe);
   void await_notify(const probe_spec& probe);
   void ask_notify(const probe_spec& probe);
+  bool may_be_unheard(const probe_spec& probe) const;
   milliseconds extension_left() const;
   void begin_watchdog();
   void begin_limits();
@@ -201,6 +203,7 @@ private:
   void finish(run_exit how);
   life_event classify(const exit_status& exit, milliseconds uptime,
                       timestamp at);
+  error stopped_before() const;
   void fail_spawn(error why);
   void finish_run();
   void forget();
@@ -279,6 +282,7 @@ private:
   uint64_t schedule_timer_ = 0;
   uint64_t probing_ = 0;                // the number of the run's probes
   uint64_t probe_offset_ = 0;           // where a log_line probe goes on
+  bool is_taken_over_ = false;          // nobody may have heard what it said
   std::array<open_question, 3> asking_; // by role
   std::string failing_; // why this run is ended; empty: it is not
   cause failing_cause_ = cause::probe;

@@ -112,10 +112,15 @@ void supervisor_state::begin_spawn() {
     spawn();
 }
 
+error supervisor_state::stopped_before() const {
+  return {ec::cancelled,
+          fmt::format("start '{}': it was stopped before it began", id())};
+}
+
 void supervisor_state::pre_start_ended(const std::string& failure) {
   auto& state = record_.state;
   if (state.status == status::stopping)
-    fail_spawn({ec::cancelled, "stopped before it began"});
+    fail_spawn(stopped_before());
   else if (state.status == status::starting && failure.empty())
     spawn();
   else if (state.status == status::starting)

@@ -40,6 +40,20 @@ void supervisor_state::drop() {
   forget();
 }
 
+// The node ends, and the process is left to the next one.
+void supervisor_state::leave() {
+  error why{ec::shutting_down,
+            fmt::format("'{}' is {}: the node has ended before this was done",
+                        id(), to_string(record_.state.status))};
+  reject_all(std::exchange(start_waiters_, {}), why);
+  reject_all(std::exchange(stop_waiters_, {}), why);
+  for (auto& feeder : std::exchange(feeders_, {}))
+    feeder.deliver(to_caf(why));
+  if (auto run = std::exchange(run_, nullptr))
+    run->promise.deliver(to_caf(why));
+  self_->quit();
+}
+
 // By the time the manager has this it knows that this one is gone.
 template <class... Ts>
 supervisor_state::outcome supervisor_state::give_back(const Ts&... message) {

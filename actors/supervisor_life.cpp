@@ -254,8 +254,9 @@ void supervisor_state::finish(run_exit how) {
     outcome = call_outcome{{}, std::move(how.failure)};
   else if (spec().call && spec().kind != kind::task)
     outcome = outcome_of(*on_, state.run_id, how.exit);
-  // A call that gave no result did not end well, whatever its exit says.
-  auto is_void = outcome && outcome->failure && is_success(spec(), how.exit);
+  // A call that gave no result did not end well, though its exit says so by
+  // being 0. Another code is a success where the spec names it.
+  auto is_void = outcome && outcome->failure && how.exit.code == 0;
   if (is_void)
     killer = outcome->failure->message;
   state.outcome.reset();
@@ -322,8 +323,9 @@ life_event supervisor_state::classify(const exit_status& exit,
     return life_event::ended_held;
   }
   state.wanted = false;
-  return is_success(spec(), judged) ? life_event::ended_well
-                                    : life_event::ended_badly;
+  return is_success(spec(), judged) && !decision.gave_up
+           ? life_event::ended_well
+           : life_event::ended_badly;
 }
 
 void supervisor_state::output(const std::string& run, stream which,

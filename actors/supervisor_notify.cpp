@@ -12,6 +12,8 @@ namespace pm {
 namespace {
 
 constexpr auto not_yet = "it has not said READY=1 yet";
+constexpr auto not_heard = "it is taken as ready: what it said while no node "
+                           "lived was heard by nobody";
 
 std::string_view words_of(notify_message::phase now) {
   switch (now) {
@@ -122,6 +124,20 @@ void supervisor_state::begin_notify_probe(const probe_spec& probe) {
     self_->delayed_send(self_, probe.initial_delay + probe.period,
                         probe_atom::value, static_cast<uint64_t>(probe.role),
                         probing_);
+  else if (may_be_unheard(probe))
+    self_->delayed_send(
+      self_, probe.initial_delay + probe.period * probe.failure_count,
+      probe_atom::value, static_cast<uint64_t>(probe.role), probing_);
+}
+
+// True of a run that was taken over from a node that had not heard of it: it
+// may have said so when nobody listened, and must not be restarted for that.
+bool supervisor_state::may_be_unheard(const probe_spec& probe) const {
+  auto& all = record_.state.probes;
+  auto found = std::find_if(all.begin(), all.end(),
+                            [&](auto& x) { return x.role == probe.role; });
+  return is_taken_over_ && phase_ == notify_message::phase::none
+         && found != all.end() && found->text == not_yet;
 }
 
 // Only a start has a time in which it must be said.
@@ -133,9 +149,14 @@ void supervisor_state::await_notify(const probe_spec& probe) {
 }
 
 void supervisor_state::ask_notify(const probe_spec& probe) {
-  if (!is_started_up())
-    probe_answered(static_cast<uint64_t>(probe.role), probing_, false, not_yet,
-                   0);
+  auto is_last = is_started_up(); // readiness is asked but once
+  for (auto& x : record_.state.probes)
+    if (x.role == probe.role)
+      is_last = is_last || x.failures + 1 >= probe.failure_count;
+  auto good = is_last && may_be_unheard(probe);
+  if (good || !is_started_up())
+    probe_answered(static_cast<uint64_t>(probe.role), probing_, good,
+                   good ? not_heard : not_yet, 0);
 }
 
 // -- the watchdog -------------------------------------------------------------

@@ -23,6 +23,7 @@ void supervisor_state::begin_probes(bool is_new) {
     state.health = health::unchecked;
     state.probes.clear();
   }
+  is_taken_over_ = !is_new;
   probe_offset_ = 0;
   begin_limits();
   auto* startup = find_probe(spec(), probe_role::startup);

@@ -70,7 +70,7 @@ void supervisor_state::intent_written(const error* why_not) {
   spawn_pending_ = false;
   auto before = std::exchange(before_start_, nullptr);
   if (record_.state.status == status::stopping)
-    fail_spawn({ec::cancelled, "stopped before it began"});
+    fail_spawn(stopped_before());
   else if (why_not == nullptr)
     begin_spawn();
   else if (before)

@@ -234,7 +234,7 @@ bool supervisor_state::redefine(process_definition what) {
     next_definition_ = std::make_unique<process_definition>(std::move(what));
     return false;
   }
-  if (is_stored_)
+  if (is_stored_ || what.created_at == timestamp{})
     what.created_at = record_.definition.created_at;
   if (is_stored_ && what == record_.definition)
     return false;

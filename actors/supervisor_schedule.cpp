@@ -62,6 +62,7 @@ void supervisor_state::take_new_schedule() {
   if (!spec().schedule) {
     if (!awaits_due)
       return keep_intent();
+    state.asked = asker{cause::config, make_correlation_id(), -1, 0, {}, now()};
     step(next_start()); // it is wanted up
     if (state.status == status::pending)
       keep_intent();

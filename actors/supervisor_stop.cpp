@@ -187,6 +187,8 @@ supervisor_state::outcome supervisor_state::reset(const request_context& by) {
                  || !state.recent_starts.empty();
   state.failures = 0;
   state.recent_starts.clear();
+  if (changes)
+    note(by);
   request_id_ = by.request_id;
   if (state.status == status::failed) {
     state.status_text.clear();

@@ -163,12 +163,16 @@ void control_session_state::simulate(request x, param_reader& params) {
     params.reject(ok.error().text);
   if (!accept(x, params))
     return;
+  auto tell = [this, x, ends](const process_record& record) {
+    reply(x, json_of(restart_timetable(record.definition.spec, ends)));
+  };
   self_->request(on_->manager, x.deadline, get_atom::value, name)
-    .then(
-      [this, x, ends](const process_record& record) {
-        reply(x, json_of(restart_timetable(record.definition.spec, ends)));
-      },
-      [this, x](const caf::error& why) { reject(x, from_caf(why)); });
+    .then(tell, [this, x, name, tell](const caf::error& why) {
+      // The name of replicas, which all have one policy.
+      self_->request(on_->manager, x.deadline, get_atom::value, name + ".1")
+        .then(tell,
+              [this, x, why](const caf::error&) { reject(x, from_caf(why)); });
+    });
 }
 
 } // namespace pm

@@ -225,7 +225,9 @@ expected<void> daemon::begin(caf::actor_system& system) {
     note("error " + why + "; shutting down");
     shut_down(*system_, false);
   };
-  auto count = options.config ? options.config->processes.size() : 0;
+  auto count = options.config     ? options.config->processes.size()
+               : options.accepted ? options.accepted->processes.size()
+                                  : 0;
   auto opened = node::open(system, std::move(options));
   if (!opened)
     return tl::make_unexpected(opened.error());

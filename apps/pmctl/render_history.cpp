@@ -95,13 +95,17 @@ std::string clock_text(timestamp x, timestamp now) {
 std::string asker_text(const asker& x) {
   if (x == asker{})
     return "by another program";
-  auto text = x.uid >= 0 && x.cause == cause::user ? fmt::format(
-                "by uid {} ({} pid {})", x.uid,
-                x.program.empty() ? "a program" : printable(x.program), x.pid)
-              : x.cause == cause::user
-                ? std::string{"by the program around the node"}
-                : fmt::format("by {}", to_string(x.cause));
-  if (!x.correlation_id.empty() && x.cause == cause::user)
+  auto is_person = x.uid >= 0;
+  auto person =
+    fmt::format("uid {} ({} pid {})", x.uid,
+                x.program.empty() ? "a program" : printable(x.program), x.pid);
+  std::string text;
+  if (x.cause != cause::user)
+    text = fmt::format("by {}{}", to_string(x.cause),
+                       is_person ? ", as asked by " + person : "");
+  else
+    text = "by " + (is_person ? person : "the program around the node");
+  if (!x.correlation_id.empty() && (x.cause == cause::user || is_person))
     text += ", correlation " + printable(x.correlation_id);
   return text;
 }
@@ -145,7 +149,11 @@ std::string reasons_text(const process_reasons& x, timestamp now,
                          asker_text(x.asked));
   } else if (!x.history.empty()) {
     auto& last = x.history.front();
-    if (last.ended)
+    if (x.asked.cause == cause::user && x.asked != x.run_asked
+        && x.asked.at >= last.ended_at) // while none of its runs was alive
+      out += fmt::format("  asked to be so {} {}\n",
+                         clock_text(x.asked.at, now), asker_text(x.asked));
+    else if (last.ended)
       out += fmt::format("  stopped {} {}\n", clock_text(last.ended->at, now),
                          asker_text(*last.ended));
     out += fmt::format("  its last run{} ended {}: {}\n",
@@ -157,6 +165,9 @@ std::string reasons_text(const process_reasons& x, timestamp now,
                   asker_text(last.started));
     told = 1;
   } else {
+    if (x.asked.cause == cause::user)
+      out += fmt::format("  asked to be so {} {}\n",
+                         clock_text(x.asked.at, now), asker_text(x.asked));
     out += "  it has not run yet\n";
   }
   if (auto before = what_was(x.history, told, now); !before.empty())

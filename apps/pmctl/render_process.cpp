@@ -63,6 +63,16 @@ void add_part(std::string& parts, std::string_view part) {
   parts += part;
 }
 
+// Why a running process does not serve yet, or any more.
+std::string not_ready(const process_view& x) {
+  if (x.status != status::running || x.ready)
+    return {};
+  for (auto& probe : x.probes)
+    if (probe.role != probe_role::liveness && probe.verdict != health::healthy)
+      return "not ready: " + printable(probe.text);
+  return {};
+}
+
 std::string age_of(const process_view& x) {
   return x.uptime && is_alive(x.status) ? format_age(*x.uptime) : "-";
 }
@@ -170,6 +180,7 @@ std::string status_line(const process_view& x, timestamp now, const look& how) {
     add_part(parts, fmt::format("pid {}", *x.pid));
   if (is_alive(x.status) && x.uptime)
     add_part(parts, "for " + format_age(*x.uptime));
+  add_part(parts, not_ready(x));
   if (has_ended(x)) {
     add_part(parts, how_ended(x));
     if (x.ended_at)

@@ -130,8 +130,25 @@ BOOST_AUTO_TEST_CASE(a_background_function_has_codes_failures_and_a_place) {
     == "\"py\"");
   BOOST_TEST(run("pm_jobs:fork_and_return", "[]").result.value().text
              == "\"parent\"");
+  BOOST_TEST(run("pm_jobs:close_output", "[]").result.value().text
+             == "\"closed\"");
   auto garbage = run("pm_jobs:garbage", "[17]");
   BOOST_TEST(garbage.failure.value().type == "pm.BadResult");
+}
+
+BOOST_AUTO_TEST_CASE(a_code_that_is_a_success_is_one_for_functions_too) {
+  auto& pm = open();
+  pm::process_definition job;
+  job.handle_id = "job";
+  job.spec.kind = pm::kind::python;
+  job.spec.call.emplace().name = "sys:exit";
+  job.spec.call->args = "[3]";
+  job.spec.success_exit_codes = {0, 3};
+  value_of(pm.start_process(job));
+  auto ended = value_of(pm.wait_for_process("job"));
+  BOOST_TEST(to_string(ended.status) == "stopped");
+  BOOST_TEST(ended.exit_code.value() == 3);
+  BOOST_TEST(ended.restart_count == 0);
 }
 
 // Nobody here wrote it.

@@ -1,8 +1,10 @@
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "test/support/daemon_fixture.hpp"
 
@@ -118,6 +120,23 @@ BOOST_AUTO_TEST_CASE(a_hung_server_is_restarted) {
   BOOST_TEST(show("web")["restart_count"].GetInt() == 1);
   BOOST_TEST(std::string{show("web")["cause"].GetString()} == "probe");
   BOOST_TEST(!process_exists(pid));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_probe_leaves_behind_ends_with_it) {
+  auto pids = directory().file("pids");
+  start(R"({"processes": {"web": {"command": ["sleep", "1000"],
+    "readiness_probe": {"exec": "sleep 1000 & echo $! >> )"
+        + pids + R"(", "period": "50ms"}}}})");
+  BOOST_TEST(becomes_ready("web"));
+  auto all = [&] {
+    std::ifstream in{pids};
+    return std::vector<int>{std::istream_iterator<int>{in}, {}};
+  };
+  BOOST_REQUIRE(wait_until([&] { return all().size() >= 5u; }));
+  BOOST_TEST(wait_until([&] { // but for the probe that is being asked
+    auto seen = all();
+    return std::count_if(seen.begin(), seen.end(), process_exists) <= 1;
+  }));
 }
 
 BOOST_AUTO_TEST_CASE(readiness_survives_the_death_of_the_node) {

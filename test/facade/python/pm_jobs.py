@@ -33,6 +33,12 @@ def fail(text):
     raise ValueError(text)
 
 
+def close_output():
+    os.close(1)
+    os.close(2)
+    return "closed"
+
+
 def leave(code):
     sys.exit(code)
 

@@ -153,10 +153,13 @@ BOOST_AUTO_TEST_CASE(a_reset_clears_a_failure_and_the_budget) {
     advance(1s);
   }
   BOOST_TEST((status_of("web") == status::failed));
-  auto reset = ask<change_outcome>(reset_atom::value, std::string{"web"},
-                                   request_context{});
+  request_context by;
+  by.correlation_id = "mine";
+  auto reset = ask<change_outcome>(reset_atom::value, std::string{"web"}, by);
   BOOST_TEST(value_of(reset).changed);
   BOOST_TEST((status_of("web") == status::stopped));
+  BOOST_TEST(view("web").correlation_id == "mine");
+  BOOST_TEST((view("web").cause == cause::user));
   BOOST_TEST(view("web").status_text == "");
   auto again = ask<change_outcome>(reset_atom::value, std::string{"web"},
                                    request_context{});
@@ -204,6 +207,40 @@ BOOST_AUTO_TEST_CASE(a_diff_names_the_key_that_restarts) {
   BOOST_TEST(keys[1].key == "restart_delay");
   BOOST_TEST(!keys[1].restarts);
   BOOST_TEST(host.spawn_count("web") == 1u);
+}
+
+// The client of an apply whose node died asks the next one again.
+BOOST_AUTO_TEST_CASE(an_apply_that_comes_again_waits_for_the_one_under_way) {
+  apply({configured("gone"), configured("web")});
+  host.obeys_term = false;
+  std::vector rest{configured("web"), configured("fresh")};
+  apply(rest);
+  crash();
+  auto kept =
+    from_json<accepted_config>(**storage->read(accepted_config_name)).value();
+  manager_start from;
+  from.has_config = from.is_half_applied = true;
+  from.configured = kept.processes;
+  from.accepted = kept;
+  for (auto id : {"gone", "web"})
+    from.held.push_back(
+      {host.last(id).request.run_id, host.last(id).who, std::nullopt});
+  open(std::move(from));
+  auto other = apply({configured("web")});
+  BOOST_TEST((code_of(other) == ec::busy));
+  auto again = apply(rest);
+  BOOST_TEST(!again->has_value()); // "gone" has its grace
+  advance(10s);
+  BOOST_TEST(value_of(again).outcomes.size() >= 2u);
+  BOOST_TEST((status_of("fresh") == status::running));
+}
+
+BOOST_AUTO_TEST_CASE(an_apply_tells_what_changes_of_the_node) {
+  apply({configured("web")}, 5);
+  auto report = value_of(apply({configured("web")}, 1));
+  BOOST_REQUIRE(report.diff.node.size() == 1u);
+  BOOST_TEST(report.diff.node[0].key == "start_concurrency_max");
+  BOOST_TEST(report.diff.node[0].before == "5");
 }
 
 // What a repair is for.
@@ -276,6 +313,7 @@ BOOST_AUTO_TEST_CASE(an_apply_that_a_crash_cuts_off_is_done_by_the_next_node) {
   host.obeys_term = true;
   open(std::move(from));
   BOOST_TEST(host.last("web").request.argv[0] == "/bin/other");
+  BOOST_TEST((view("fresh").created_at == host.now));
   BOOST_TEST((status_of("web") == status::running));
   BOOST_TEST((status_of("fresh") == status::running));
   BOOST_TEST(!host.is_alive("gone"));

@@ -275,6 +275,34 @@ BOOST_AUTO_TEST_CASE(the_wall_clock_does_not_make_a_watchdog_overdue) {
 }
 
 // What was ready stays so; what was said meanwhile is not known.
+// It may have said READY=1 while nobody listened.
+BOOST_AUTO_TEST_CASE(what_no_node_has_heard_restarts_nobody) {
+  for (auto role : {probe_role::startup, probe_role::readiness}) {
+    auto id = std::string{to_string(role)};
+    define(id, with({role}));
+    advance(1s);
+    held_run held;
+    held.run_id = host.last(id).request.run_id;
+    held.identity = host.last(id).who;
+    crash();
+    notifier.expected.clear();
+    manager_start from;
+    from.held = {held};
+    open(from);
+    advance(1s);
+    BOOST_TEST(!view(id).ready);
+    for (int i = 0; i < 4; ++i)
+      advance(1s);
+    BOOST_TEST((status_of(id) == status::running));
+    BOOST_TEST(host.last(id).signals.empty());
+    BOOST_TEST(view(id).ready);
+    BOOST_TEST(view(id).run_id == held.run_id.str());
+    BOOST_TEST(say(id, "STOPPING=1")); // from here on it is heard
+    BOOST_TEST((view(id).ready == (role == probe_role::startup)));
+    stop(id);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_next_node_listens_on_and_counts_anew) {
   auto spec = with({probe_role::readiness});
   spec.watchdog = 10s;

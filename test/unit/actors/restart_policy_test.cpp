@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "actors/restart_policy.hpp"
+#include "actors/restart_timetable.hpp"
 
 using namespace pm;
 using namespace std::chrono_literals;
@@ -105,6 +106,18 @@ BOOST_AUTO_TEST_CASE(the_start_limit_gives_up_and_says_why) {
   auto decision = decide(spec, badly, state);
   BOOST_TEST(!decision.restart);
   BOOST_TEST(decision.text == "gave up: 5 starts within 10s");
+  BOOST_TEST(decision.gave_up);
+}
+
+BOOST_AUTO_TEST_CASE(who_gives_up_has_failed_however_it_ended) {
+  process_spec spec;
+  spec.restart = restart_mode::always;
+  spec.start_limit = {2, 1h};
+  assumed_end well;
+  well.exit = {exit_reason::exited, 0, {}};
+  auto rows = restart_timetable(spec, {well, well, well});
+  BOOST_REQUIRE(rows.size() == 2u);
+  BOOST_TEST((rows.back().then == status::failed));
 }
 
 BOOST_AUTO_TEST_CASE(starts_outside_the_interval_do_not_count) {

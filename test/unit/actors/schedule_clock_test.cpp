@@ -144,6 +144,17 @@ BOOST_AUTO_TEST_CASE(what_was_missed_is_left_out_or_made_up_once) {
   BOOST_TEST(look_at(spec, due, due + 59s).is_due);
 }
 
+BOOST_AUTO_TEST_CASE(the_last_of_those_that_passed_may_be_on_time) {
+  auto due = at("2026-11-22T10:00:00Z");
+  BOOST_TEST(look_at(by_cron("* * * * *"), due, due + 2min + 5s).is_due);
+  BOOST_TEST(look_at(by_cron("0 * * * *"), due, due + 1h + 5s).is_due);
+  BOOST_TEST(!look_at(by_cron("0 * * * *"), due, due + 1h + 61s).is_due);
+  auto look = look_at(each(1h), due, due + 2h + 5s);
+  BOOST_TEST(look.is_due);
+  BOOST_TEST((look.next == due + 3h));
+  BOOST_TEST(!look_at(each(1h), due, due + 2h + 61s).is_due);
+}
+
 BOOST_AUTO_TEST_CASE(a_clock_that_is_set_back_makes_nothing_wait_longer) {
   auto due = at("2026-11-22T10:00:00Z");
   auto look = look_at(each(1h), due, due - 25h);

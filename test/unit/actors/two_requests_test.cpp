@@ -160,6 +160,23 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST((value_of(rolling).at(0).error.code == ec::timeout));
 }
 
+// Its node died while it waited.
+BOOST_AUTO_TEST_CASE(a_start_that_comes_again_waits_for_its_dependency) {
+  define("db", simple_spec(), false);
+  auto web = simple_spec();
+  web.depends_on["db"].condition = dependency_condition::completed;
+  define("web", web, false);
+  request_context by;
+  by.request_id = "once";
+  ask<change_outcome>(start_atom::value, std::string{"web"}, by);
+  BOOST_TEST((status_of("web") == status::pending));
+  auto again = ask<change_outcome>(start_atom::value, std::string{"web"}, by);
+  BOOST_TEST(!again->has_value());
+  host.exit("db", 0);
+  run();
+  BOOST_TEST((value_of(again).process.status == status::running));
+}
+
 BOOST_AUTO_TEST_CASE(a_restart_that_comes_again_is_waited_for) {
   define("web");
   host.obeys_term = false;
