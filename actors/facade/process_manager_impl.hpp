@@ -36,14 +36,17 @@ inline process_handle handle_of(const process_view& x) {
 // Completes a request whose answer will never come: the courier is gone.
 template <class T>
 struct last_outcome {
-  explicit last_outcome(std::shared_ptr<detail::async_state<T>> x)
-    : state(std::move(x)) {}
+  last_outcome(std::shared_ptr<detail::async_state<T>> x,
+               detail::elsewhere where)
+    : state(std::move(x)), run(std::move(where)) {}
 
   ~last_outcome() {
-    state->complete(to_caf({ec::shutting_down, "the process manager is gone"}));
+    state->complete(to_caf({ec::shutting_down, "the process manager is gone"}),
+                    run);
   }
 
   std::shared_ptr<detail::async_state<T>> state;
+  detail::elsewhere run;
 };
 
 struct process_manager::impl {
@@ -73,32 +76,39 @@ struct process_manager::impl {
       [self](const std::shared_ptr<courier_job>& job) { job->run(self); }};
   }
 
-  // Asks the manager; what it answers goes through `convert` to `to`. One
-  // thread's requests reach the manager in its order.
-  template <class Reply, class T, class Convert, class... Ts>
-  void ask(const async<T>& to, caf::duration deadline, Convert convert,
-           Ts... message) {
+  // Asks the manager; what it answers goes through `convert` to `to`, an error
+  // by way of `explain`. One thread's requests reach the manager in its order.
+  template <class Reply, class T, class Convert, class Explain, class... Ts>
+  void ask_explained(const async<T>& to, caf::duration deadline,
+                     Convert convert, Explain explain, Ts... message) {
     auto state = to.shared();
     if (problem)
       return state->complete(to_caf(*problem));
     auto job = std::make_shared<courier_job>();
-    auto last = std::make_shared<last_outcome<T>>(state);
-    job->run = [last, deadline, convert, run = elsewhere,
-                target = node->manager(),
+    auto last = std::make_shared<last_outcome<T>>(state, elsewhere);
+    job->run = [last, deadline, convert, explain, target = node->manager(),
                 message...](caf::event_based_actor* self) {
       self->request(target, deadline, message...)
         .then(
-          [last, convert, run](Reply& reply) {
-            last->state->complete(convert(std::move(reply)), run);
+          [last, convert](Reply& reply) {
+            last->state->complete(convert(std::move(reply)), last->run);
           },
-          [last, run](const caf::error& why) {
-            last->state->complete(to_caf(from_caf(why)), run);
+          [last, explain](const caf::error& why) {
+            last->state->complete(to_caf(explain(from_caf(why))), last->run);
           });
     };
     state->on_cancel([state] {
       state->complete(to_caf({ec::cancelled, "it is not waited for any more"}));
     });
     caf::anon_send(courier, std::move(job));
+  }
+
+  template <class Reply, class T, class Convert, class... Ts>
+  void ask(const async<T>& to, caf::duration deadline, Convert convert,
+           Ts... message) {
+    ask_explained<Reply>(
+      to, deadline, std::move(convert), [](error x) { return x; },
+      std::move(message)...);
   }
 
   template <class T, class... Ts>

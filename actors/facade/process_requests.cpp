@@ -209,9 +209,16 @@ process_manager::wait_for_process(const std::string& handle_id,
                                   wait_target target,
                                   std::optional<milliseconds> timeout) {
   async<process_view> result;
-  impl_->ask<process_view>(
+  auto explain = [handle_id, target, timeout](error why) {
+    if (why.code == ec::timeout && timeout)
+      why.text =
+        fmt::format("wait for '{}': it was not {} within {}", handle_id,
+                    to_string(target), format_duration(*timeout));
+    return why;
+  };
+  impl_->ask_explained<process_view>(
     result, deadline_of(timeout), [](process_view&& x) { return std::move(x); },
-    wait_atom::value, handle_id, target);
+    explain, wait_atom::value, handle_id, target);
   return result;
 }
 

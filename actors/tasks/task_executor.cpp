@@ -37,10 +37,11 @@ task_executor::task_executor(std::function<void(const std::string&)> on_blocked,
                              std::chrono::milliseconds blocked_after)
   : on_blocked_(std::move(on_blocked)), blocked_after_(blocked_after) {}
 
-task_executor::~task_executor() {
+void task_executor::end() {
   {
     std::lock_guard guard{mutex_};
-    is_ending_ = true;
+    if (std::exchange(is_ending_, true))
+      return;
     work_.notify_all();
     watch_.notify_all();
   }
@@ -51,8 +52,9 @@ task_executor::~task_executor() {
       x->thread.join();
 }
 
-void task_executor::post(std::function<void()> fn) {
-  add({current_executor == this ? current_name : std::string{}, std::move(fn)});
+bool task_executor::post(std::function<void()> fn) {
+  return add(
+    {current_executor == this ? current_name : std::string{}, std::move(fn)});
 }
 
 void task_executor::post_for(std::string name, std::function<void()> fn) {
@@ -65,13 +67,14 @@ void task_executor::post_at(std::chrono::steady_clock::time_point due,
                std::move(fn)});
 }
 
-void task_executor::add(job what) {
+bool task_executor::add(job what) {
   std::lock_guard guard{mutex_};
   if (is_ending_)
-    return;
+    return false;
   queue_.push_back(std::move(what));
   start_runner();
   work_.notify_one();
+  return true;
 }
 
 void task_executor::add_at(clock::time_point due, job what) {

@@ -24,10 +24,13 @@ public:
     std::function<void(const std::string&)> on_blocked,
     std::chrono::milliseconds blocked_after = std::chrono::milliseconds{1000});
 
-  // Waits for what is running; what is not, is dropped.
-  ~task_executor() override;
+  ~task_executor() override { end(); }
 
-  void post(std::function<void()> fn) override;
+  // Waits for what is running; what is not, is dropped, and nothing is taken
+  // any more. Not from a function that it runs.
+  void end();
+
+  bool post(std::function<void()> fn) override;
   void post_at(std::chrono::steady_clock::time_point due,
                std::function<void()> fn) override;
 
@@ -50,7 +53,7 @@ private:
     bool is_over = false;
   };
 
-  void add(job what);
+  bool add(job what);
   void add_at(clock::time_point due, job what);
   void start_runner();
   void run(runner& me);

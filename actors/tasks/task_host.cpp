@@ -30,7 +30,13 @@ task_host::~task_host() {
     std::lock_guard guard{link_->mutex};
     link_->host = nullptr;
   }
-  executor_.reset();
+  for (auto& x : {executor_, aside_})
+    if (x)
+      x->end();
+}
+
+void task_host::aside(const std::string& name, std::function<void()> fn) {
+  of(aside_).post_for(name, std::move(fn));
 }
 
 std::function<void(bool)> task_host::define(const std::string& handle_id,
@@ -55,25 +61,28 @@ std::function<void(bool)> task_host::define(const std::string& handle_id,
 }
 
 void task_host::undefine(const std::string& handle_id) {
-  shared_plan last; // what it holds may end here, without the lock
-  std::lock_guard guard{mutex_};
-  if (auto found = plans_.find(handle_id); found != plans_.end()) {
+  shared_plan last;
+  {
+    std::lock_guard guard{mutex_};
+    auto found = plans_.find(handle_id);
+    if (found == plans_.end())
+      return;
     last = std::move(found->second);
     plans_.erase(found);
   }
+  aside(handle_id, [last = std::move(last)]() mutable { last.reset(); });
 }
 
-task_executor& task_host::runner() {
+task_executor& task_host::of(std::shared_ptr<task_executor>& x) {
   std::lock_guard guard{mutex_};
-  if (!executor_)
-    executor_ =
-      std::make_unique<task_executor>([this](const std::string& name) {
-        if (note_)
-          note_(fmt::format("warning task '{}' blocks its thread; the other "
-                            "tasks go on without it",
-                            name));
-      });
-  return *executor_;
+  if (!x)
+    x = std::make_shared<task_executor>([this](const std::string& name) {
+      if (note_)
+        note_(fmt::format("warning task '{}' blocks its thread; the other "
+                          "tasks go on without it",
+                          name));
+    });
+  return *x;
 }
 
 std::shared_ptr<task_host::task_run> task_host::find(const run_id& run) {
@@ -116,10 +125,15 @@ void task_host::signal(const run_id& run, int number, signal_scope scope) {
   auto task = find(run);
   if (task == nullptr)
     return processes_.signal(run, number, scope);
+  if (number == SIGCONT)
+    return;
   if (number == SIGKILL)
     task->give_up();
-  else if (number != SIGCONT)
+  auto name = task->name();
+  aside(name, [task = std::move(task)]() mutable {
     task->stop();
+    task.reset();
+  });
 }
 
 void task_host::watch_group(const run_id& run) {

@@ -17,7 +17,9 @@ namespace pm {
 
 // The host of runs that are tasks inside this program; those of all other
 // kinds it hands on. A stop signal asks a task to stop; SIGKILL gives up on
-// one that does not. Any thread.
+// one that does not. Any thread; what the program has written for a task (its
+// body, what hears of its stop, what its body holds) never runs on the
+// caller's.
 class task_host : public process_host {
 public:
   // `processes` must outlive it.
@@ -55,7 +57,9 @@ private:
 
   std::shared_ptr<task_run> find(const run_id& run);
   void forget(const run_id& run);
-  task_executor& runner();
+  task_executor& runner() { return of(executor_); }
+  task_executor& of(std::shared_ptr<task_executor>& x);
+  void aside(const std::string& name, std::function<void()> fn);
 
   caf::actor_system& system_;
   process_host& processes_;
@@ -64,7 +68,9 @@ private:
   std::mutex mutex_;
   std::map<std::string, shared_plan> plans_;
   std::map<run_id, std::shared_ptr<task_run>> runs_;
-  std::unique_ptr<task_executor> executor_; // with the first task
+  std::shared_ptr<task_executor> executor_; // with the first task
+  // For what is told to tasks that may be on it.
+  std::shared_ptr<task_executor> aside_;
 };
 
 } // namespace pm

@@ -34,11 +34,13 @@ identity own_identity() {
 void task_host::task_run::begin() {
   to_->spawned(own_identity(), wall_clock());
   begin_time();
-  if (plan_.body.spawn())
-    return begin_actor();
   with_host([this](task_host& host) {
-    host.runner().post_for(name_,
-                           [self = shared_from_this()] { self->once(); });
+    host.runner().post_for(name_, [self = shared_from_this()] {
+      if (self->plan_.body.spawn())
+        self->begin_actor();
+      else
+        self->once();
+    });
   });
 }
 
@@ -60,7 +62,6 @@ void task_host::task_run::stop() {
 }
 
 void task_host::task_run::give_up() {
-  stop();
   end({exit_reason::signaled, {}, SIGKILL},
       call_failure{"pm.Abandoned",
                    "it did not stop when it was asked to; what it is doing "
@@ -69,10 +70,15 @@ void task_host::task_run::give_up() {
 }
 
 void task_host::task_run::begin_actor() {
+  if (stopped_.stop_requested())
+    return end({exit_reason::exited, 0, {}}, {});
+  caf::actor_system* system = nullptr; // outlives whoever makes actors here
+  with_host([&](task_host& host) { system = &host.system_; });
+  if (system == nullptr)
+    return;
   caf::actor actor;
   try {
-    with_host(
-      [&](task_host& host) { actor = plan_.body.spawn()(host.system_); });
+    actor = plan_.body.spawn()(*system);
   } catch (...) {
     return fail_of_exception();
   }
@@ -93,6 +99,8 @@ void task_host::task_run::begin_actor() {
     std::lock_guard guard{self->mutex_};
     self->actor_ = nullptr;
   });
+  if (stopped_.stop_requested()) // before there was somebody to be told
+    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
 }
 
 // -- its timeout ------------------------------------------------------------
@@ -139,7 +147,7 @@ void task_host::task_run::look_at_timeout() {
     due = *overdue_at_;
   }
   if (is_overdue && timed_out_.exchange(true))
-    return give_up();
+    return give_up(); // it has been asked to stop
   if (is_overdue)
     stop();
   look_at(due);

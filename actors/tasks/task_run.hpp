@@ -18,8 +18,8 @@ struct task_host::host_link {
   task_host* host = nullptr;
 };
 
-// One life of a task. Its functions run on the executor; the rest on any
-// thread.
+// One life of a task. What the program has written for it runs on the executor,
+// or in `stop`; the rest on any thread.
 class task_host::task_run : public std::enable_shared_from_this<task_run> {
 public:
   task_run(std::shared_ptr<host_link> link, run_id run, std::string name,
@@ -30,12 +30,14 @@ public:
       plan_(std::move(plan)),
       to_(std::move(to)) {}
 
+  const std::string& name() const noexcept { return name_; }
+
   void begin();
 
   // Asks it to stop.
   void stop();
 
-  // The same, and it has ended, whatever it still does.
+  // It has ended, whatever it still does. It is also to be asked to stop.
   void give_up();
 
 private:

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <thread>
 
+#include <caf/event_based_actor.hpp>
+
 // What a program asks of the manager that it embeds, one example after the
 // other.
 
@@ -203,6 +205,51 @@ BOOST_AUTO_TEST_CASE(a_request_that_outlives_its_manager_is_told_so) {
   manager.reset(); // it stops what runs
   BOOST_TEST(value_of(waiting).exit.signal.value() == 15);
   BOOST_TEST((never.get_for(20s).has_value()));
+}
+
+// As in the facade, so for actors: a request is answered.
+BOOST_AUTO_TEST_CASE(an_actor_is_told_that_the_manager_is_gone) {
+  auto& pm = open(pm::on_exit::leave);
+  value_of(pm.start_cli_background({"sleep", "1000"}, {.handle_id = "s"}));
+  std::atomic<int> told{0};
+  system->spawn([&, asked = pm.manager()](caf::event_based_actor* self) {
+    auto badly = [&](const caf::error& why) {
+      told += pm::from_caf(why).code == pm::ec::shutting_down;
+    };
+    self
+      ->request(asked, caf::infinite, pm::wait_atom::value, std::string{"s"},
+                pm::wait_target::ended)
+      .then([](const pm::process_view&) {}, badly);
+    pm::run_request what;
+    what.spec.command = {"sleep", "1000"};
+    self
+      ->request(asked, caf::infinite, pm::run_atom::value, what,
+                pm::output_listener{}, pm::request_context{})
+      .then([](const pm::process_result&) {}, badly);
+  });
+  BOOST_TEST(wait_until([&] {
+    return value_of(pm.list_processes({.status = pm::status::running})).size()
+           == 2u;
+  }));
+  manager.reset();
+  BOOST_TEST(wait_until([&] { return told == 2; }));
+}
+
+// The last word comes where all others do.
+BOOST_AUTO_TEST_CASE(a_continuation_may_hold_up_no_end_of_a_manager) {
+  auto& pm = open();
+  value_of(pm.start_cli_background({"sleep", "1000"}, {.handle_id = "s"}));
+  std::mutex held;
+  std::atomic<bool> was_told{false};
+  pm.wait_for_process("s", pm::wait_target::failed).then([&](const auto&) {
+    std::lock_guard guard{held};
+    was_told = true;
+  });
+  {
+    std::lock_guard guard{held};
+    manager.reset();
+  }
+  BOOST_TEST(wait_until([&] { return was_told.load(); }));
 }
 
 BOOST_AUTO_TEST_CASE(managers_of_several_directories_live_side_by_side) {

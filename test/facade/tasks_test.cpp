@@ -271,6 +271,60 @@ BOOST_AUTO_TEST_CASE(an_actor_that_cannot_be_made_is_a_failure) {
   BOOST_TEST(ended.failure->message == "no room");
 }
 
+// What the program has written never runs where the manager does.
+BOOST_AUTO_TEST_CASE(what_a_task_brings_holds_nobody_up) {
+  auto& pm = open();
+  auto asks = [&pm] { return pm.list_processes().get_for(20s).has_value(); };
+  std::atomic<int> answers{0};
+  struct last_word {
+    std::function<void()> fn;
+    ~last_word() { fn(); }
+  };
+  auto word = std::make_shared<last_word>();
+  word->fn = [&] { answers += asks(); };
+  value_of(pm.start_async_task(
+    [&, word](caf::actor_system& of) {
+      answers += asks();
+      return of.spawn(
+        [](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
+    },
+    {.handle_id = "actor"}));
+  word.reset();
+  value_of(pm.start_async_task(
+    [&](std::stop_token stopped) {
+      std::stop_callback hears{stopped, [&] { answers += asks(); }};
+      while (!stopped.stop_requested())
+        std::this_thread::sleep_for(1ms);
+    },
+    {.handle_id = "hears"}));
+  BOOST_TEST(wait_until([&] { return answers == 1; }));
+  value_of(pm.stop_process("hears"));
+  value_of(pm.stop_process("actor"));
+  value_of(pm.cleanup_dead_processes());
+  BOOST_TEST(wait_until([&] { return answers == 3; }));
+}
+
+// It waits for something of the host's, and is given up on.
+BOOST_AUTO_TEST_CASE(a_coroutine_comes_back_when_the_manager_is_gone) {
+  auto& pm = open();
+  pm::async<int> mine;
+  std::atomic<int> got{0};
+  value_of(pm.start_async_task(
+    [&, mine]() -> pm::async<void> {
+      auto x = co_await mine;
+      got = x ? *x : -1;
+    },
+    {.handle_id = "late"}));
+  BOOST_TEST(wait_until([&] {
+    std::lock_guard guard{mine.shared()->mutex};
+    return !mine.shared()->continuations.empty();
+  }));
+  value_of(pm.stop_process("late", {.force = true}));
+  manager.reset();
+  mine.shared()->complete(5);
+  BOOST_TEST(wait_until([&] { return got != 0; }));
+}
+
 BOOST_AUTO_TEST_CASE(an_actor_is_a_task) {
   auto& pm = open();
   value_of(pm.start_async_task(

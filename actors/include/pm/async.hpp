@@ -111,8 +111,9 @@ struct async_promise;
 //
 // It is also what a coroutine returns: `pm::async<int> f()` runs at once up to
 // its first `co_await`. It goes on where it waited, if that was an executor's
-// thread (as in a task), else on the thread that brings the outcome: do not
-// block there. What it throws is its error (`call_failed`).
+// thread (as in a task) and the executor still is, else on the thread that
+// brings the outcome: do not block there. What it throws is its error
+// (`call_failed`).
 template <class T>
 class [[nodiscard]] async {
 public:
@@ -186,11 +187,11 @@ public:
       bool await_ready() const { return self.is_done(); }
 
       void await_suspend(std::coroutine_handle<> waiting) const {
-        auto* home = executor::current();
+        std::weak_ptr<executor> home;
+        if (auto* here = executor::current())
+          home = here->weak_from_this();
         self.then([home, waiting](const outcome&) {
-          if (home != nullptr)
-            home->post(waiting);
-          else
+          if (auto there = home.lock(); !there || !there->post(waiting))
             waiting.resume();
         });
       }
