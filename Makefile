@@ -78,8 +78,10 @@ tidy: setup-all $(BUILD)/build.ninja
 
 # make install [PREFIX=/usr/local] [DESTDIR=...]
 install: $(BUILD)/build.ninja
+	@cmake $(if $(PREFIX),-DCMAKE_INSTALL_PREFIX=$(abspath $(PREFIX))) \
+	  $(BUILD) >/dev/null
 	@ninja -C $(BUILD) pm $(PROGRAMS)
-	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+	@cmake --install $(BUILD)
 
 clean:
 	@rm -rf build/release build/debug build/asan build/tsan build/fuzz

@@ -40,7 +40,8 @@ void read_hooks(const node& x, process_spec& to,
     if (auto* timeout = is_object ? find_good(member, "timeout") : nullptr) {
       hook.timeout = parse_duration(timeout->text).value_or(hook.timeout);
       if (hook.timeout.count() <= 0)
-        report(*timeout, key + ".timeout", "must be longer than 0");
+        report(*timeout, key + ".timeout",
+               fmt::format("\"{}\": must be longer than 0", timeout->text));
     }
     to.hooks.push_back(std::move(hook));
   }

@@ -190,7 +190,8 @@ constexpr key_row start_limit_rows[] = {
    [](auto& x, auto& r) {
      take(x, r.to.spec.start_limit.interval);
      if (r.to.spec.start_limit.interval.count() <= 0)
-       r.report(x, "start_limit.interval", "must be longer than 0");
+       r.report(x, "start_limit.interval",
+                fmt::format("\"{}\": must be longer than 0", x.text));
    }},
 };
 
@@ -226,7 +227,13 @@ constexpr key_row shutdown_rows[] = {
 };
 
 constexpr key_row log_rows[] = {
-  {"file", [](auto& x, auto& r) { take(x, r.to.spec.log.file); }},
+  {"file",
+   [](auto& x, auto& r) {
+     take(x, r.to.spec.log.file);
+     if (r.to.spec.log.file.ends_with('/'))
+       r.report(x, "log.file",
+                fmt::format("{} is a directory", in_quotes(x.text)));
+   }},
   {"protect", [](auto& x, auto& r) { take(x, r.to.spec.log.protect); }},
   {"size_max", [](auto& x, auto& r) { take(x, r.to.spec.log.size_max); }},
   {"rotate_every",
@@ -310,7 +317,8 @@ constexpr key_row process_rows[] = {
    [](auto& x, auto& r) {
      take(x, r.to.spec.watchdog);
      if (x.is(node_type::string) && r.to.spec.watchdog->count() <= 0)
-       r.report(x, "watchdog", "must be longer than 0");
+       r.report(x, "watchdog",
+                fmt::format("\"{}\": must be longer than 0", x.text));
    }},
   {"hooks", read_later},
   {"schedule", read_later},

@@ -41,7 +41,10 @@ void read_schedule(const node& x, process_spec& to,
   auto* interval = find_good(*found, "interval");
   auto* timezone = find_good(*found, "timezone");
   if ((found->find("cron") != nullptr) == (found->find("interval") != nullptr))
-    return report(*found, "schedule", "needs either 'cron' or 'interval'");
+    return report(*found, "schedule",
+                  found->find("cron") != nullptr
+                    ? "has both 'cron' and 'interval'; leave one out"
+                    : "needs either 'cron' or 'interval'");
   if (cron != nullptr) {
     spec.cron = cron->text;
     if (auto read = cron_expression::parse(cron->text); !read)
@@ -49,8 +52,9 @@ void read_schedule(const node& x, process_spec& to,
   }
   if (interval != nullptr) {
     spec.interval = parse_duration(interval->text).value_or(milliseconds{0});
-    if (spec.interval->count() <= 0)
-      report(*interval, "schedule.interval", "must be longer than 0");
+    if (parse_duration(interval->text) == milliseconds{0})
+      report(*interval, "schedule.interval",
+             fmt::format("\"{}\": must be longer than 0", interval->text));
   }
   if (timezone != nullptr) {
     spec.timezone = timezone->text;

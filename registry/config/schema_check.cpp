@@ -77,7 +77,7 @@ std::string expectation(const rule& unresolved) {
 std::string quoting_hint(const node& x, const rule& schema) {
   auto* type = find(schema, "type");
   if (type == nullptr || text_of(*type) != "string"
-      || find(schema, "format") != nullptr)
+      || find(schema, "format") != nullptr || find(schema, "enum") != nullptr)
     return {};
   if (x.type == node_type::integer)
     return fmt::format("; write \"{}\"", x.integer);

@@ -15,8 +15,13 @@ std::string subject_of(const spawn_request& what,
     return what.argv.empty() ? "exec" : what.argv.front();
   case spawn_stage::working_dir:
     return "working_dir " + what.working_dir;
-  case spawn_stage::limit:
-    return "limit " + rlimit_name(static_cast<int>(report.detail));
+  case spawn_stage::limit: {
+    auto name = rlimit_name(static_cast<int>(report.detail));
+    for (auto& x : what.limits)
+      if (x.name == name && x.hard)
+        return fmt::format("limit {} {}", name, *x.hard);
+    return "limit " + name;
+  }
   case spawn_stage::nice:
     return fmt::format("nice {}", what.nice.value_or(0));
   case spawn_stage::groups:
