@@ -35,6 +35,24 @@ struct apply_world : actor_world {
     config.processes = std::move(processes);
     return ask<apply_report>(apply_atom::value, config, request_context{});
   }
+
+  accepted_config kept() {
+    auto text = storage->read(accepted_config_name);
+    BOOST_REQUIRE((text && *text));
+    return from_json<accepted_config>(**text).value();
+  }
+
+  // What the next node begins with when an apply was cut off.
+  manager_start after_a_crash(const std::vector<std::string>& alive) {
+    manager_start from;
+    from.accepted = kept();
+    from.configured = from.accepted.processes;
+    from.has_config = from.is_half_applied = true;
+    for (auto& id : alive)
+      from.held.push_back(
+        {host.last(id).request.run_id, host.last(id).who, std::nullopt});
+    return from;
+  }
 };
 
 } // namespace
@@ -216,16 +234,7 @@ BOOST_AUTO_TEST_CASE(an_apply_that_comes_again_waits_for_the_one_under_way) {
   std::vector rest{configured("web"), configured("fresh")};
   apply(rest);
   crash();
-  auto kept =
-    from_json<accepted_config>(**storage->read(accepted_config_name)).value();
-  manager_start from;
-  from.has_config = from.is_half_applied = true;
-  from.configured = kept.processes;
-  from.accepted = kept;
-  for (auto id : {"gone", "web"})
-    from.held.push_back(
-      {host.last(id).request.run_id, host.last(id).who, std::nullopt});
-  open(std::move(from));
+  open(after_a_crash({"gone", "web"}));
   auto other = apply({configured("web")});
   BOOST_TEST((code_of(other) == ec::busy));
   auto again = apply(rest);
@@ -294,22 +303,8 @@ BOOST_AUTO_TEST_CASE(an_apply_that_a_crash_cuts_off_is_done_by_the_next_node) {
   auto cut_off = apply({configured("web", changed), configured("fresh")});
   BOOST_TEST(!cut_off->has_value());
   crash();
-  auto read_kept = [&] {
-    auto text = storage->read(accepted_config_name);
-    BOOST_REQUIRE((text && *text));
-    auto kept = from_json<accepted_config>(**text);
-    BOOST_REQUIRE(kept.has_value());
-    return *kept;
-  };
-  auto kept = read_kept();
-  BOOST_TEST(!kept.applied);
-  manager_start from;
-  from.has_config = from.is_half_applied = true;
-  from.configured = kept.processes;
-  from.accepted = kept;
-  for (auto id : {"gone", "web"})
-    from.held.push_back(
-      {host.last(id).request.run_id, host.last(id).who, std::nullopt});
+  BOOST_TEST(!kept().applied);
+  auto from = after_a_crash({"gone", "web"});
   host.obeys_term = true;
   open(std::move(from));
   BOOST_TEST(host.last("web").request.argv[0] == "/bin/other");
@@ -318,7 +313,7 @@ BOOST_AUTO_TEST_CASE(an_apply_that_a_crash_cuts_off_is_done_by_the_next_node) {
   BOOST_TEST((status_of("fresh") == status::running));
   BOOST_TEST(!host.is_alive("gone"));
   BOOST_TEST(host.alive_count() == 2u);
-  BOOST_TEST(read_kept().applied);
+  BOOST_TEST(kept().applied);
 }
 
 // -- replicas -----------------------------------------------------------------
