@@ -158,13 +158,20 @@ process_manager::start_async_task(task_plan plan, process_definition definition,
   std::function<void(bool)> decide;
   if (impl_->node)
     decide = impl_->node->define_task(definition.handle_id, std::move(plan));
-  auto result = start_process(definition, correlation_id);
-  result.then([decide](const caf::expected<process_handle>& x) {
-    // One that could not begin is defined all the same.
-    if (decide)
-      decide(x || from_caf(x.error()).code == ec::spawn_failed
-             || from_caf(x.error()).code == ec::cancelled);
-  });
+  // Before anybody hears of the outcome: by then it is decided.
+  async<process_handle> result;
+  impl_->ask_explained<change_outcome>(
+    result, caf::infinite,
+    [decide](change_outcome&& x) {
+      decide(true);
+      return handle_of(x.process);
+    },
+    [decide](error why) { // one that could not begin is defined all the same
+      decide(why.code == ec::spawn_failed || why.code == ec::cancelled);
+      return why;
+    },
+    define_atom::value, std::move(definition), true,
+    context_of(correlation_id));
   return result;
 }
 

@@ -41,23 +41,39 @@ void task_host::aside(const std::string& name, std::function<void()> fn) {
 
 std::function<void(bool)> task_host::define(const std::string& handle_id,
                                             task_plan plan) {
-  auto mine = std::make_shared<const task_plan>(std::move(plan));
-  std::lock_guard guard{mutex_};
-  auto before = std::exchange(plans_[handle_id], mine);
-  return [link = link_, handle_id, mine, before](bool stays) {
-    std::lock_guard linked{link->mutex};
-    if (stays || link->host == nullptr)
-      return;
-    auto& plans = link->host->plans_;
-    std::lock_guard guarded{link->host->mutex_};
-    auto found = plans.find(handle_id);
-    if (found == plans.end() || found->second != mine)
-      return; // somebody was quicker
-    if (before)
-      found->second = before;
-    else
-      plans.erase(found);
+  struct change {
+    shared_plan mine;
+    shared_plan before;
   };
+  auto made = std::make_shared<change>();
+  made->mine = std::make_shared<const task_plan>(std::move(plan));
+  std::lock_guard guard{mutex_};
+  made->before = std::exchange(plans_[handle_id], made->mine);
+  return [link = link_, handle_id, made](bool stays) {
+    auto [mine, before] = std::exchange(*made, {});
+    std::lock_guard linked{link->mutex};
+    if (link->host == nullptr || (stays && !before))
+      return;
+    if (!stays)
+      link->host->take_back(handle_id, mine, before);
+    link->host->aside(handle_id, [mine = std::move(mine),
+                                  before = std::move(before)]() mutable {
+      mine.reset();
+      before.reset();
+    });
+  };
+}
+
+void task_host::take_back(const std::string& handle_id, const shared_plan& plan,
+                          const shared_plan& before) {
+  std::lock_guard guard{mutex_};
+  auto found = plans_.find(handle_id);
+  if (found == plans_.end() || found->second != plan)
+    return; // somebody was quicker
+  if (before)
+    found->second = before;
+  else
+    plans_.erase(found);
 }
 
 void task_host::undefine(const std::string& handle_id) {

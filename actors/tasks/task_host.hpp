@@ -55,6 +55,8 @@ private:
   class task_run;
   using shared_plan = std::shared_ptr<const task_plan>;
 
+  void take_back(const std::string& handle_id, const shared_plan& plan,
+                 const shared_plan& before);
   std::shared_ptr<task_run> find(const run_id& run);
   void forget(const run_id& run);
   task_executor& runner() { return of(executor_); }
